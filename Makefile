@@ -1,0 +1,57 @@
+# What one does with this checkout; `make` alone lists it.
+
+SWIFT ?= swift
+BIN := .build/release
+LIMITS ?= deploy/limits.yaml
+EVENTS ?= deploy/examples/marketplace.ndjson
+
+.DEFAULT_GOAL := help
+.PHONY: help deps toolchain build test test-nightly lint demo run bench examples proto clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install what is missing: hiredis, Redis, Python and its YAML (Debian, Ubuntu)
+	@sh scripts/deps.sh
+
+toolchain:
+	@command -v $(SWIFT) >/dev/null 2>&1 || { \
+	  echo "make: there is no Swift on the PATH; install 6.3 or later from https://www.swift.org/install" >&2; exit 1; }
+
+build: toolchain deps ## release build of sluiced and sluice
+	$(SWIFT) build -c release --product sluiced
+	$(SWIFT) build -c release --product sluice
+
+test: toolchain deps lint ## lint, then every test, in a debug build
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+	@echo "make test: everything passed"
+
+test-nightly: ## the same tests, with a million random operations against the reference model
+	@SLUICE_TEST_OPERATIONS=1000000 $(MAKE) test
+
+lint: toolchain ## format, length and tidiness of the sources
+	@SWIFT="$(SWIFT)" sh scripts/lint.sh
+
+demo: build ## play a simulated day of a marketplace against the starter limits
+	$(BIN)/sluice replay --limits $(LIMITS) $(EVENTS)
+
+run: build ## a service on 127.0.0.1:7400 with a private Redis, until Ctrl-C
+	@echo "In another terminal:  $(BIN)/sluice check login user=u17 ip=203.0.113.9 device=9f3c"
+	@exec $(BIN)/sluiced --limits $(LIMITS)
+
+bench: build ## measure the budgets of docs/performance.md on this machine
+	$(BIN)/sluice bench
+
+examples: ## make deploy/examples/marketplace.ndjson again
+	python3 deploy/examples/generate.py
+
+proto: toolchain ## generate the Swift messages from Sources/SluiceWire/sluice.proto
+	@command -v protoc >/dev/null 2>&1 || { \
+	  echo "make: there is no protoc on the PATH; on Debian: apt-get install protobuf-compiler" >&2; exit 1; }
+	$(SWIFT) build --product protoc-gen-swift
+	protoc --plugin=protoc-gen-swift="$$($(SWIFT) build --show-bin-path)/protoc-gen-swift" \
+	  --proto_path=Sources/SluiceWire --swift_opt=Visibility=Public --swift_out=Sources/SluiceWire sluice.proto
+
+clean: toolchain ## remove what was built
+	$(SWIFT) package clean

@@ -1,0 +1,26 @@
+/// Every bound of the contract that a request or a limits file meets, by name.
+public enum Caps {
+    // A request.
+    public static let entitiesPerRequest = 16
+    public static let dimensionBytes = 32
+    public static let valueBytes = 256
+    public static let actionBytes = 64
+    public static let cost: UInt64 = 0x7FFF_FFFF
+    /// The largest integer a Lua number holds exactly, 2^53 - 1.
+    public static let exactInteger: UInt64 = 0x1F_FFFF_FFFF_FFFF
+    public static let eventIDBytes = 64
+    public static let traceIDBytes = 32
+    public static let requestsPerBatch = 256
+
+    // A limits file.
+    public static let limitsFileBytes = 1 << 20
+    public static let rules = 1_000
+    public static let ruleNameBytes = 48
+    public static let limitsPerRule = 8
+    public static let limitsPerAction = 128
+    public static let overrideValuesPerRule = 10_000
+    public static let windowMs: UInt64 = 90 * 86_400_000
+    public static let slices = 120
+    /// An exact log holds at most this many pairs and one more.
+    public static let exactUpTo: UInt64 = 1_024
+}

@@ -1,0 +1,50 @@
+/// A limits file, or a directory of them read as one, parsed and checked.
+public struct LimitsFile: Hashable, Sendable {
+    /// In file order, which is the order in which trips are listed.
+    public var rules: [Rule]
+
+    public init(rules: [Rule]) {
+        self.rules = rules
+    }
+}
+
+/// One thing that is wrong with a limits file, or that looks wrong and is not.
+public struct LimitsDiagnostic: Error, Hashable, Sendable, CustomStringConvertible {
+    public enum Severity: Sendable {
+        case error
+        case warning
+    }
+
+    public var severity: Severity
+    public var file: String
+    /// From 1.
+    public var line: Int
+    /// From 1, in characters.
+    public var column: Int
+    public var message: String
+
+    public init(severity: Severity = .error, file: String, line: Int, column: Int, message: String) {
+        self.severity = severity
+        self.file = file
+        self.line = line
+        self.column = column
+        self.message = message
+    }
+
+    /// `FILE:LINE:COLUMN: what is wrong`; a warning says so behind the position.
+    public var description: String {
+        let prefix = severity == .warning ? "warning: " : ""
+        return "\(file):\(line):\(column): \(prefix)\(message)"
+    }
+}
+
+/// All that is wrong with a limits file, in the order of the file.
+public struct LimitsFileError: Error, Hashable, Sendable, CustomStringConvertible {
+    public var diagnostics: [LimitsDiagnostic]
+
+    public init(diagnostics: [LimitsDiagnostic]) {
+        self.diagnostics = diagnostics
+    }
+
+    public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,59 @@
+/// Where something stands in a set of files. Ordered as a reader meets it.
+struct SourcePosition: Comparable, Hashable {
+    /// Index of the file in the set.
+    var file: Int
+    /// From 1.
+    var line: Int
+    /// From 1, in Unicode scalars.
+    var column: Int
+
+    static func < (lhs: SourcePosition, rhs: SourcePosition) -> Bool {
+        (lhs.file, lhs.line, lhs.column) < (rhs.file, rhs.line, rhs.column)
+    }
+}
+
+/// A YAML node as it was written: text is text, whatever a YAML schema would make of it.
+struct YAMLNode {
+    enum Content {
+        /// `isPlain` is false for any kind of quotes and for block scalars.
+        case scalar(String, isPlain: Bool)
+        case sequence([YAMLNode])
+        case mapping([Pair])
+        /// What stood here has been reported; nothing more can be said about it.
+        case unreadable
+    }
+
+    struct Pair {
+        var key: YAMLNode
+        var value: YAMLNode
+    }
+
+    var content: Content
+    var position: SourcePosition
+    /// False where the text broke off inside this collection.
+    var isComplete = true
+    /// What this node and all below it cost: a base for each, and the bytes of its text.
+    var weight: Int
+
+    /// Weight of a node without text.
+    static let baseWeight = 16
+
+    /// A key without anything behind its colon, or an empty list item.
+    var isMissing: Bool {
+        if case .scalar("", isPlain: true) = content { true } else { false }
+    }
+
+    var isUnreadable: Bool {
+        if case .unreadable = content { true } else { false }
+    }
+
+    /// What the node is, for a sentence that says what it should be instead.
+    var kind: String {
+        switch content {
+        case .scalar: isMissing ? "nothing" : "a single value"
+        case .sequence: "a list"
+        case .mapping: "a mapping"
+        case .unreadable: "unreadable"
+        }
+    }
+}

@@ -1,0 +1,58 @@
+/// A request's parts as positions in the buffer it was read from: nothing is copied, nothing is text.
+///
+/// It borrows `bytes`, and is good only while they are.
+public struct RequestView {
+    /// Where one entity's dimension and value lie in `bytes`.
+    public struct Entity {
+        public var dimension: Range<Int>
+        public var value: Range<Int>
+
+        public init(dimension: Range<Int>, value: Range<Int>) {
+            self.dimension = dimension
+            self.value = value
+        }
+    }
+
+    public var bytes: UnsafeRawBufferPointer
+    public var action: Range<Int> = 0..<0
+    public private(set) var entities = InlineArray<16, Entity>(repeating: Entity(dimension: 0..<0, value: 0..<0))
+    public private(set) var entityCount = 0
+    /// 1 to 2^31 - 1.
+    public var cost: UInt64 = 1
+    /// 0 to 2^53 - 1.
+    public var amount: UInt64 = 0
+    public var mode: Mode = .check
+    /// How long ago a recorded outcome happened.
+    public var ageMs: UInt64 = 0
+    /// The caller's clock, where the service takes it.
+    public var atMs: UInt64?
+
+    public init(bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    /// False when there is no room: `Caps.entitiesPerRequest` are in already.
+    public mutating func append(_ entity: Entity) -> Bool {
+        guard entityCount < Caps.entitiesPerRequest else { return false }
+        entities[entityCount] = entity
+        entityCount += 1
+        return true
+    }
+
+    @inlinable
+    public func slice(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[range])
+    }
+
+    /// Whether two entities name the same dimension.
+    public var namesADimensionTwice: Bool {
+        guard entityCount > 1 else { return false }
+        for later in 1..<entityCount {
+            let name = slice(entities[later].dimension)
+            for earlier in 0..<later where entities[earlier].dimension.count == name.count {
+                if slice(entities[earlier].dimension).elementsEqual(name) { return true }
+            }
+        }
+        return false
+    }
+}

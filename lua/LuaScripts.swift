@@ -1,0 +1,7 @@
+/// The scripts of this folder, as the bytes SCRIPT LOAD takes.
+public enum LuaScripts {
+    /// Judges and counts one batch of requests.
+    public static let decide: [UInt8] = PackageResources.decide_lua
+    /// Forgets the counters of one entity tuple.
+    public static let reset: [UInt8] = PackageResources.reset_lua
+}
