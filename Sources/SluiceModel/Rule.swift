@@ -44,8 +44,9 @@ public struct Pattern: Hashable, Sendable {
 
     /// Reads `text`, where a trailing `*` makes a prefix.
     public init(spelled text: String) {
-        if text.hasSuffix("*") {
-            self.init(String(text.dropLast()), isPrefix: true)
+        // Bytes, because a star can be part of a longer Character.
+        if text.utf8.last == UInt8(ascii: "*") {
+            self.init(String(decoding: text.utf8.dropLast(), as: UTF8.self), isPrefix: true)
         } else {
             self.init(text)
         }

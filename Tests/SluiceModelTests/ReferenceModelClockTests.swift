@@ -108,6 +108,9 @@ struct ReferenceModelClockTests {
 
         model.record("paid", at: 100_000)
 
+        // An outcome too old to count advances nothing.
+        model.record("buy", ageMs: 5_001, at: 100_000)
+
         #expect(model.clockSteps == 1)
         #expect(model.used(at: 105_000) == [2, 1])
         #expect(model.used(at: 105_001) == [0, 1])

@@ -93,7 +93,8 @@ struct ReferenceModelModeTests {
         model.record(at: 10_000)
         model.record(at: 10_100)
         model.record(ageMs: 500, at: 10_100)
-        // (9,600) went into (10,000).
+        // (9,600) went into (10,000); what no window reaches goes nowhere.
+        model.record(ageMs: 1_001, at: 10_100)
         #expect(model.used(at: 11_000) == [3])
         #expect(model.used(at: 11_001) == [1])
     }

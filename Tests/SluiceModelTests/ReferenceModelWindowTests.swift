@@ -121,9 +121,20 @@ struct ReferenceModelWindowTests {
         #expect(model.used(at: 11_401) == [0])
     }
 
+    @Test("A window with slices of 1 ms holds n + 1 pairs, not max + 1")
+    func slicesOfOneMillisecond() {
+        var model = ReferenceModel(rules: [
+            .example(limits: [.most(1, in: 5)], counting: .attempts, exactUpTo: 0, slices: 10)
+        ])
+        for now in UInt64(10_000)...10_007 { _ = model.check(at: now) }
+        #expect([10_007, 10_008, 10_012].map { model.used(at: $0) } == [[6], [5], [1]])
+    }
+
     @Test("A weight never adds up beyond the largest exact integer")
     func clamped() {
-        var model = ReferenceModel(rules: [.example(limits: [.most(Caps.exactInteger, in: 1_000)])])
+        var model = ReferenceModel(rules: [
+            .example(limits: [.most(Caps.exactInteger, in: 1_000)], exactUpTo: Caps.exactInteger)
+        ])
         model.record(cost: .max, at: 10_000)
         model.record(cost: .max, at: 10_000)
         model.record(cost: .max, at: 10_001)

@@ -4,15 +4,20 @@ struct LimitsReport {
     /// More than this nobody reads at once.
     static let diagnosticsShown = 200
     /// More than this is only counted, so that a hostile file costs no memory.
-    private static let findingsKept = 10_000
+    private static let findingsKept = 2_000
+
+    private struct Finding: Hashable {
+        var position: SourcePosition
+        var message: String
+    }
 
     private struct Findings {
-        var kept: [(position: SourcePosition, message: String)] = []
+        var kept: [Finding] = []
         var count = 0
 
         mutating func add(_ position: SourcePosition, _ message: () -> String) {
             count += 1
-            if kept.count < findingsKept { kept.append((position, message())) }
+            if kept.count < findingsKept { kept.append(Finding(position: position, message: message())) }
         }
     }
 
@@ -26,6 +31,9 @@ struct LimitsReport {
     }
 
     var hasErrors: Bool { errors.count > 0 }
+
+    /// From here on a message would be counted and not kept, so that nothing need be spent on its words.
+    var isFull: Bool { errors.count >= Self.findingsKept }
 
     mutating func error(at position: SourcePosition, _ message: @autoclosure () -> String) {
         errors.add(position, message)
@@ -46,20 +54,18 @@ struct LimitsReport {
         let sorted = findings.kept.enumerated().sorted {
             ($0.element.position, $0.offset) < ($1.element.position, $1.offset)
         }
-        var shown = sorted.prefix(Self.diagnosticsShown).map {
-            diagnostic(severity, $0.element.position, $0.element.message)
+        // What an alias repeats is said once.
+        var seen: Set<Finding> = []
+        let distinct = sorted.map(\.element).filter { seen.insert($0).inserted }
+        let left = findings.count - sorted.count + distinct.count - Self.diagnosticsShown
+        var shown = Array(distinct.prefix(Self.diagnosticsShown))
+        if left > 0, let next = distinct.dropFirst(shown.count).first {
+            shown.append(Finding(position: next.position, message: "and \(left) more"))
         }
-        if findings.count > shown.count, let next = sorted.dropFirst(shown.count).first?.element {
-            shown.append(diagnostic(severity, next.position, "and \(findings.count - shown.count) more"))
+        return shown.map {
+            LimitsDiagnostic(
+                severity: severity, file: files[$0.position.file], line: $0.position.line, column: $0.position.column,
+                message: $0.message)
         }
-        return shown
-    }
-
-    private func diagnostic(
-        _ severity: LimitsDiagnostic.Severity, _ position: SourcePosition, _ message: String
-    ) -> LimitsDiagnostic {
-        LimitsDiagnostic(
-            severity: severity, file: files[position.file], line: position.line, column: position.column,
-            message: message)
     }
 }

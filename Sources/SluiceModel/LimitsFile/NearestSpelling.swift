@@ -1,11 +1,11 @@
 /// Finds what somebody meant to write.
-enum NearestSpelling {
+public enum NearestSpelling {
     /// Longer texts are no misspelling of anything that has a name here.
     private static let longestText = 64
 
     /// The candidate that `text` most likely misspells, nil if none is near: a third of its letters may be wrong, or
     /// one may continue the other.
-    static func of(_ text: String, among candidates: [String]) -> String? {
+    public static func of(_ text: String, among candidates: [String]) -> String? {
         guard text.utf8.count <= longestText else { return nil }
         let written = folded(text)
         var nearest: (distance: Int, candidate: String)?

@@ -35,15 +35,14 @@ struct YAMLComposer {
         var nodes: [YAMLNode] = []
         var weight = YAMLNode.baseWeight
 
-        func closed(isComplete: Bool) -> YAMLNode {
+        func closed() -> YAMLNode {
             guard isMapping else {
-                return YAMLNode(
-                    content: .sequence(nodes), position: position, isComplete: isComplete, weight: weight)
+                return YAMLNode(content: .sequence(nodes), position: position, weight: weight)
             }
             let pairs = stride(from: 0, to: nodes.count - nodes.count % 2, by: 2).map {
                 YAMLNode.Pair(key: nodes[$0], value: nodes[$0 + 1])
             }
-            return YAMLNode(content: .mapping(pairs), position: position, isComplete: isComplete, weight: weight)
+            return YAMLNode(content: .mapping(pairs), position: position, weight: weight)
         }
     }
 
@@ -110,7 +109,7 @@ struct YAMLComposer {
                 OpenCollection(position: position, isMapping: true, anchor: string(event.data.mapping_start.anchor)))
         case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
             guard let collection = open.popLast() else { return false }
-            let node = collection.closed(isComplete: true)
+            let node = collection.closed()
             remember(node, as: collection.anchor)
             append(node)
         case YAML_ALIAS_EVENT:
@@ -174,9 +173,16 @@ struct YAMLComposer {
     }
 
     private mutating func keepWhatIsOpen() {
-        open.removeLast(max(0, open.count - Self.levelsKeptBroken))
+        let levelsDropped = max(0, open.count - Self.levelsKeptBroken)
+        open.removeLast(levelsDropped)
+        // What precedes a dropped level ended well before the break.
+        var isNextToBreak = levelsDropped == 0
         while let collection = open.popLast() {
-            append(collection.closed(isComplete: false))
+            var node = collection.closed()
+            if isNextToBreak { node.markBrokenOff() }
+            node.isComplete = false
+            isNextToBreak = false
+            append(node)
         }
     }
 

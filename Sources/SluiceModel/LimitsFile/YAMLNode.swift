@@ -30,7 +30,7 @@ struct YAMLNode {
 
     var content: Content
     var position: SourcePosition
-    /// False where the text broke off inside this collection.
+    /// False where the text broke off inside this collection or right behind it, so that it may lack something.
     var isComplete = true
     /// What this node and all below it cost: a base for each, and the bytes of its text.
     var weight: Int
@@ -41,6 +41,21 @@ struct YAMLNode {
     /// A key without anything behind its colon, or an empty list item.
     var isMissing: Bool {
         if case .scalar("", isPlain: true) = content { true } else { false }
+    }
+
+    /// Says of this node and the last one on each level below it that the text broke off there.
+    mutating func markBrokenOff() {
+        isComplete = false
+        switch content {
+        case .sequence(var items) where !items.isEmpty:
+            items[items.count - 1].markBrokenOff()
+            content = .sequence(items)
+        case .mapping(var pairs) where !pairs.isEmpty:
+            pairs[pairs.count - 1].value.markBrokenOff()
+            content = .mapping(pairs)
+        default:
+            break
+        }
     }
 
     var isUnreadable: Bool {

@@ -20,8 +20,8 @@ public struct EntityKeyWriter: Sendable {
     /// Appends the key of `tuple` for `request`, which carries every dimension of it.
     public func write(
         _ tuple: RuleSet.Tuple,
-        _ request: borrowing RequestView,
-        _ index: borrowing DimensionIndex,
+        _ request: RequestView,
+        _ index: DimensionIndex,
         into key: inout [UInt8]
     ) {
         key.append(contentsOf: head)
@@ -69,5 +69,26 @@ public struct EntityKeyWriter: Sendable {
 
     private static func hexDigit(_ nibble: UInt8, uppercase: Bool) -> UInt8 {
         nibble < 10 ? UInt8(ascii: "0") + nibble : (uppercase ? UInt8(ascii: "A") : UInt8(ascii: "a")) + nibble - 10
+    }
+}
+
+extension EntityKeyWriter {
+    /// The key of exactly the tuple that `request` carries, whether a rule counts per it or not.
+    public static func key(prefix: String, of request: RequestView) -> [UInt8] {
+        var key = Array("\(prefix)1:{".utf8)
+        var entities: [(name: [UInt8], position: Int)] = []
+        for position in 0..<request.entityCount {
+            entities.append((Array(request.slice(request.entities[position].dimension)), position))
+        }
+        entities.sort { $0.name.lexicographicallyPrecedes($1.name) }
+        if entities.isEmpty { key.append(UInt8(ascii: "*")) }
+        for (index, entity) in entities.enumerated() {
+            if index > 0 { key.append(UInt8(ascii: "&")) }
+            key.append(contentsOf: entity.name)
+            key.append(UInt8(ascii: "="))
+            encode(request.slice(request.entities[entity.position].value), into: &key)
+        }
+        key.append(UInt8(ascii: "}"))
+        return key
     }
 }

@@ -17,7 +17,7 @@ public struct DimensionIndex {
     public init() {}
 
     /// Points at the entities of `request`. An empty value is the same as an absent one.
-    public mutating func fill(_ request: borrowing RequestView, in rules: RuleSet) {
+    public mutating func fill(_ request: RequestView, in rules: RuleSet) {
         if entityOf.count != rules.dimensions.count {
             entityOf = Array(repeating: 0, count: rules.dimensions.count)
         } else {
@@ -32,7 +32,7 @@ public struct DimensionIndex {
     }
 
     /// Where the value of `dimension` lies, or nil.
-    public func value(_ dimension: Int, of request: borrowing RequestView) -> UnsafeRawBufferPointer? {
+    public func value(_ dimension: Int, of request: RequestView) -> UnsafeRawBufferPointer? {
         let entity = entityOf[dimension]
         return entity == 0 ? nil : request.slice(request.entities[Int(entity) - 1].value)
     }
@@ -41,8 +41,8 @@ public struct DimensionIndex {
 extension RuleSet {
     /// Appends the rules that `request` meets, in file order. Records meet only rules that count.
     public func match(
-        _ request: borrowing RequestView,
-        _ index: borrowing DimensionIndex,
+        _ request: RequestView,
+        _ index: DimensionIndex,
         into uses: inout [RuleUse]
     ) {
         guard let plan = plan(of: request.slice(request.action)) else { return }
@@ -56,8 +56,8 @@ extension RuleSet {
 
     /// Appends the rules whose tuple `request` names, whatever the action and whatever `when` says.
     public func matchAll(
-        _ request: borrowing RequestView,
-        _ index: borrowing DimensionIndex,
+        _ request: RequestView,
+        _ index: DimensionIndex,
         into uses: inout [RuleUse]
     ) {
         for rule in rules.indices {
@@ -90,8 +90,8 @@ extension RuleSet {
 
     private func use(
         of rule: Int,
-        _ request: borrowing RequestView,
-        _ index: borrowing DimensionIndex,
+        _ request: RequestView,
+        _ index: DimensionIndex,
         judges: Bool,
         counts: Bool,
         anywhere: Bool = false
@@ -111,8 +111,8 @@ extension RuleSet {
     /// it exempts.
     private func variant(
         of rule: Int,
-        _ request: borrowing RequestView,
-        _ index: borrowing DimensionIndex
+        _ request: RequestView,
+        _ index: DimensionIndex
     ) -> Int? {
         var best: (exact: Int, prefix: Int)?
         var chosen: Int? = compiled[rule].variant

@@ -1,0 +1,27 @@
+import SluiceModel
+
+/// The rule set in force with all that is made from it, as one immutable snapshot.
+final class ActiveRules: Sendable {
+    /// Where the rules came from, as the admin listener tells it.
+    struct Source: Sendable {
+        var path: String
+        var yaml: String
+        var sha256: String
+        /// Unix time.
+        var loadedAtMs: UInt64
+    }
+
+    let set: RuleSet
+    let plan: ScriptPlan
+    let keys: EntityKeyWriter
+    let parts: AnswerParts
+    let source: Source
+
+    init(_ file: LimitsFile, generation: UInt64, source: Source, keyPrefix: String) {
+        set = RuleSet(rules: file.rules, generation: generation)
+        plan = ScriptPlan(set)
+        keys = EntityKeyWriter(prefix: keyPrefix, rules: set)
+        parts = AnswerParts(set)
+        self.source = source
+    }
+}

@@ -1,0 +1,335 @@
+import DequeModule
+import Logging
+import NIOCore
+import SluiceModel
+import SluiceWire
+
+/// Where answers go: the connections of the same event loop.
+protocol AnswerSink: AnyObject {
+    /// `payload` writes the message of a response with status 0.
+    func deliver(_ caller: Caller, micros: UInt32, _ payload: (inout ByteBuffer) -> Void)
+    func refuse(_ caller: Caller, _ status: WireStatus, _ message: String)
+    /// All that one turn of the loop brought has been delivered.
+    func endOfTurn()
+}
+
+/// Decides the requests of one event loop: gathers them into script runs, sends the runs, reads the answers, and
+/// answers by policy what Redis does not answer in time.
+///
+/// While the link is idle a request goes out at the end of the turn that read it; while runs are out, requests gather
+/// and go together. All of it lives on the loop.
+final class Decider {
+    let loop: any EventLoop
+    let settings: ServiceSettings
+    let link: RedisLink
+    private(set) var rules: ActiveRules
+    private(set) var metrics = LoopMetrics()
+    weak var sink: (any AnswerSink)?
+
+    private let logger: Logger
+    /// Takes the next request.
+    private var open: Batch
+    /// Full, waiting for their turn.
+    private var sealed: Deque<Batch> = []
+    /// Sent, oldest first: Redis answers in order.
+    private var out: Deque<Batch> = []
+    private var spare: [Batch] = []
+    /// Runs at the front of `sealed` that Redis did not execute for want of the script.
+    private var again = 0
+    /// Requests without an answer.
+    private(set) var waiting = 0
+    private var isTurnScheduled = false
+    private var timer: Scheduled<Void>?
+    private var timerDeadline = NIODeadline.distantFuture
+
+    // Scratch, kept so that a request allocates nothing.
+    private var index = DimensionIndex()
+    private var met: [RuleUse] = []
+    private var answer = Answer()
+
+    /// A day: in a replay Redis must not expire what the events' clock still needs.
+    private static let replayTTLSlackMs: UInt64 = 86_400_000
+
+    init(loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, link: RedisLink, logger: Logger) {
+        self.loop = loop
+        self.settings = settings
+        self.rules = rules
+        self.link = link
+        self.logger = logger
+        open = Batch(rules: rules)
+        metrics.begin(rules.set, after: nil)
+    }
+
+    func start() {
+        link.start(user: self)
+    }
+
+    func shutDown() {
+        link.shutDown()
+        timer?.cancel()
+    }
+
+    /// Puts another rule set in force. What has been gathered is decided by the rules it was gathered under.
+    func use(_ next: ActiveRules) {
+        if !open.isEmpty { sealed.append(open) }
+        metrics.begin(next.set, after: rules.set)
+        rules = next
+        open = takeBatch()
+    }
+
+    func updateMetrics(_ body: (inout LoopMetrics) -> Void) {
+        body(&metrics)
+    }
+
+    // MARK: - Requests
+
+    /// Whether `count` more requests have room.
+    func hasRoom(for count: Int) -> Bool { waiting + count <= settings.bounds.waitingPerLoop }
+
+    /// Takes a decoded request, its age checked; its bytes are not needed afterwards.
+    func submit(
+        _ request: RequestView,
+        from caller: Caller,
+        received: NIODeadline,
+        deadline: NIODeadline
+    ) {
+        met.removeAll(keepingCapacity: true)
+        index.fill(request, in: rules.set)
+        rules.set.match(request, index, into: &met)
+        guard !met.isEmpty else {
+            answer.clear(basis: .redis)
+            return deliver(to: caller, received: received, rules)
+        }
+        guard link.isConnected else {
+            metrics.count(.disconnected)
+            decideByPolicy(met[...], mode: request.mode, in: rules.set)
+            return deliver(to: caller, received: received, rules)
+        }
+        guard hasRoom(for: 1) else {
+            metrics.shed += 1
+            sink?.refuse(caller, .resourceExhausted, "too many requests are waiting")
+            return
+        }
+        if open.items.count >= settings.bounds.requestsPerRun || !open.takes(atMs: request.atMs) {
+            sealed.append(open)
+            open = takeBatch()
+        }
+        open.add(request, index, meets: met, caller: caller, received: received, deadline: deadline)
+        waiting += 1
+        arm(deadline)
+        scheduleTurn()
+    }
+
+    /// Refuses an outcome that no window reaches any more.
+    func checkAge(_ request: RequestView) throws(InvalidRequest) {
+        guard request.ageMs > 0 else { return }
+        guard let longest = rules.set.longestCountedWindowMs(of: request.slice(request.action)) else { return }
+        guard request.ageMs <= longest else { throw InvalidRequest("age_ms is older than every window") }
+    }
+
+    /// Looks at every limit whose tuple `request` names.
+    func inspect(
+        _ request: RequestView,
+        _ completion: @escaping (ActiveRules, [RuleUse], Result<[InspectedLimit], InspectionFailure>) -> Void
+    ) {
+        var found: [RuleUse] = []
+        index.fill(request, in: rules.set)
+        rules.set.matchAll(request, index, into: &found)
+        let rules = rules
+        guard !found.isEmpty else { return completion(rules, [], .success([])) }
+        guard link.isConnected else { return completion(rules, found, .failure(.redis(.disconnected))) }
+        let batch = takeBatch()
+        batch.addInspection(request, index, meets: found)
+        batch.inspection = { completion(rules, found, $0) }
+        sealed.append(batch)
+        scheduleTurn()
+    }
+
+    // MARK: - Turns
+
+    /// Once for all that this turn of the loop reads: send what may go, flush what was answered.
+    func scheduleTurn() {
+        guard !isTurnScheduled else { return }
+        isTurnScheduled = true
+        let me = NIOLoopBound(self, eventLoop: loop)
+        loop.execute { me.value.endTurn() }
+    }
+
+    private func endTurn() {
+        isTurnScheduled = false
+        sendRuns()
+        sink?.endOfTurn()
+    }
+
+    private func sendRuns() {
+        while link.isReady, out.count < settings.bounds.runsInFlight {
+            let run: Batch
+            if let next = sealed.popFirst() {
+                run = next
+                again = max(0, again - 1)
+            } else if !open.isEmpty {
+                run = open
+                open = takeBatch()
+            } else {
+                return
+            }
+            guard run.waiting > 0 || run.inspection != nil else {
+                recycle(run)
+                continue
+            }
+            run.seal(script: link.decideSHA, ttlSlackMs: settings.clock == .request ? Self.replayTTLSlackMs : 0)
+            metrics.runs += 1
+            metrics.runRequests += UInt64(run.items.count)
+            out.append(run)
+            link.send(run)
+        }
+    }
+
+    private func takeBatch() -> Batch {
+        guard let batch = spare.popLast() else { return Batch(rules: rules) }
+        batch.reset(rules: rules)
+        return batch
+    }
+
+    private func recycle(_ batch: Batch) {
+        guard spare.count < settings.bounds.runsInFlight * 2 else { return }
+        batch.inspection = nil
+        spare.append(batch)
+    }
+
+    // MARK: - Answers
+
+    private func deliver(to caller: Caller, received: NIODeadline, _ rules: ActiveRules, now: NIODeadline? = nil) {
+        metrics.count(answer)
+        let elapsed = (now ?? .now()) - received
+        let micros = UInt32(clamping: elapsed.nanoseconds / 1_000)
+        sink?.deliver(caller, micros: micros) { rules.parts.write(answer, in: rules.set, into: &$0) }
+        scheduleTurn()
+    }
+
+    /// Fills `answer` with what the rules say while Redis cannot: the worst of those that would have judged.
+    private func decideByPolicy(_ uses: ArraySlice<RuleUse>, mode: Mode, in rules: RuleSet) {
+        answer.clear(basis: .policy)
+        guard mode != .record else { return }
+        for use in uses where use.judges {
+            let rule = rules.rules[rules.variants[Int(use.variant)].rule]
+            if !rule.shadow, rule.onRedisFailure == .deny { answer.verdict = .deny }
+        }
+    }
+
+    private func answerByPolicy(_ batch: Batch, _ item: Int, _ failure: RedisFailure) {
+        guard batch.answer(item) else { return }
+        waiting -= 1
+        metrics.count(failure)
+        let at = batch.items[item]
+        decideByPolicy(batch.uses[at.uses], mode: at.mode, in: batch.rules.set)
+        deliver(to: at.caller, received: at.received, batch.rules)
+    }
+
+    private func fail(_ batch: Batch, _ failure: RedisFailure) {
+        for item in batch.items.indices { answerByPolicy(batch, item, failure) }
+        batch.inspection?(.failure(.redis(failure)))
+        recycle(batch)
+    }
+}
+
+// MARK: - The link
+
+extension Decider: RedisLinkUser {
+    func linkBecameReady() {
+        again = 0
+        scheduleTurn()
+    }
+
+    func linkWasLost() {
+        again = 0
+        while let batch = sealed.popFirst() { fail(batch, .disconnected) }
+        if !open.isEmpty {
+            let batch = open
+            open = takeBatch()
+            fail(batch, .disconnected)
+        }
+        scheduleTurn()
+    }
+
+    func runAnswered(_ run: Batch, _ reply: Reply) {
+        out.removeFirst()
+        defer {
+            recycle(run)
+            scheduleTurn()
+        }
+        do throws(RunReply.Malformed) {
+            var reading = try RunReply(reply)
+            metrics.clockSteps += reading.clockSteps
+            if let inspection = run.inspection {
+                let limits = try reading.readInspection()
+                inspection(limits.map { .success($0) } ?? .failure(.unreadable))
+                return
+            }
+            let now = NIODeadline.now()
+            for item in run.items.indices {
+                let uses = run.uses[run.items[item].uses]
+                answer.clear(basis: .redis)
+                guard try reading.readItem(&answer, uses: uses, rules: run.rules.set) else {
+                    metrics.unreadableCells += 1
+                    answerByPolicy(run, item, .malformed)
+                    continue
+                }
+                guard run.answer(item) else { continue }
+                waiting -= 1
+                let at = run.items[item]
+                deliver(to: at.caller, received: at.received, run.rules, now: now)
+            }
+        } catch {
+            logger.error("a script run's reply is not the script's")
+            for item in run.items.indices { answerByPolicy(run, item, .malformed) }
+            run.inspection?(.failure(.redis(.malformed)))
+        }
+    }
+
+    func runFailed(_ run: Batch, _ outcome: RunOutcome) {
+        out.removeFirst()
+        switch outcome {
+        case .notExecuted(.noScript):
+            // The script is being loaded; these go again in the order they were in, ahead of all others.
+            sealed.insert(run, at: again)
+            again += 1
+        case .notExecuted(let failure), .unknown(let failure):
+            fail(run, failure)
+        case .decided:
+            preconditionFailure("a run that was decided has not failed")
+        }
+        scheduleTurn()
+    }
+}
+
+// MARK: - Deadlines
+
+extension Decider {
+    /// One timer for all requests, armed for the earliest deadline.
+    private func arm(_ deadline: NIODeadline) {
+        guard deadline < timerDeadline else { return }
+        timer?.cancel()
+        timerDeadline = deadline
+        let me = NIOLoopBound(self, eventLoop: loop)
+        timer = loop.scheduleTask(deadline: deadline) { me.value.expire() }
+    }
+
+    /// Answers by policy what is past its deadline, and arms the timer for the earliest that is left.
+    private func expire() {
+        timerDeadline = .distantFuture
+        let now = NIODeadline.now()
+        var earliest = NIODeadline.distantFuture
+        for batch in [Array(out), Array(sealed), [open]].joined() where batch.waiting > 0 {
+            for item in batch.items.indices where !batch.items[item].isAnswered {
+                let deadline = batch.items[item].deadline
+                if deadline <= now {
+                    answerByPolicy(batch, item, .timeout)
+                } else if deadline < earliest {
+                    earliest = deadline
+                }
+            }
+        }
+        if earliest < .distantFuture { arm(earliest) }
+    }
+}

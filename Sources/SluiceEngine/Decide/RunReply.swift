@@ -1,0 +1,129 @@
+import SluiceModel
+
+/// Walks the flat reply of the decide script, item by item. See the contract at the head of `lua/decide.lua`.
+struct RunReply {
+    /// An item that the script could not decide: a cell of another version, or a key of another type.
+    struct Unreadable: Error {}
+    /// The reply is not the script's.
+    struct Malformed: Error {}
+
+    private let reply: Reply
+    private var next = 1
+    /// Redis time of the run.
+    let nowMs: UInt64
+    /// Counters whose clock was found set back and corrected.
+    let clockSteps: UInt64
+
+    init(_ reply: Reply) throws(Malformed) {
+        guard reply.kind == .array, reply.count >= 3 else { throw Malformed() }
+        self.reply = reply
+        nowMs = UInt64(clamping: reply.integer(at: 1))
+        clockSteps = UInt64(clamping: reply.integer(at: 2))
+        next = 3
+    }
+
+    private mutating func take() throws(Malformed) -> Int64 {
+        guard next < reply.count, reply.kind(at: next) == .integer else { throw Malformed() }
+        defer { next += 1 }
+        return reply.integer(at: next)
+    }
+
+    private mutating func takeCount() throws(Malformed) -> UInt64 {
+        let number = try take()
+        guard number >= 0 else { throw Malformed() }
+        return UInt64(number)
+    }
+
+    /// Reads the next item into `answer`.
+    ///
+    /// - Returns: false when the script could not read a cell of it.
+    mutating func readItem(
+        _ answer: inout Answer,
+        uses: ArraySlice<RuleUse>,
+        rules: RuleSet
+    ) throws(Malformed) -> Bool {
+        let code = try take()
+        guard code >= 0 else { return false }
+        guard let verdict = Verdict(rawValue: UInt8(code & 3)) else { throw Malformed() }
+        answer.verdict = verdict
+        let trips = Int(code >> 2 & 255)
+        let tightest = Int(code >> 10)
+        var walk = LimitWalk(uses: uses, rules: rules)
+        if tightest > 0 {
+            let remaining = try takeCount()
+            let resetMs = try takeCount()
+            var place = LimitWalk(uses: uses, rules: rules)
+            guard let (variant, limit) = place.find(tightest - 1) else { throw Malformed() }
+            answer.tightest = AnswerHeadroom(variant: variant, limit: limit, remaining: remaining, resetMs: resetMs)
+        }
+        for _ in 0..<trips {
+            let ordinal = Int(try takeCount())
+            let used = try takeCount()
+            let retryAfter = try take()
+            guard let (variant, limit) = walk.find(ordinal) else { throw Malformed() }
+            answer.trips.append(
+                AnswerTrip(
+                    variant: variant,
+                    limit: limit,
+                    used: used,
+                    retryAfterMs: retryAfter < 0 ? nil : UInt64(retryAfter)
+                )
+            )
+        }
+        return true
+    }
+
+    /// Reads the next item, an inspection.
+    ///
+    /// - Returns: nil when the script could not read a cell of it.
+    mutating func readInspection() throws(Malformed) -> [InspectedLimit]? {
+        let count = try take()
+        guard count >= 0 else { return nil }
+        var limits: [InspectedLimit] = []
+        for _ in 0..<count {
+            limits.append(InspectedLimit(used: try takeCount(), resetMs: try takeCount()))
+        }
+        return limits
+    }
+}
+
+/// How full one limit is.
+struct InspectedLimit: Sendable {
+    var used: UInt64
+    /// Until its counter is empty.
+    var resetMs: UInt64
+}
+
+enum InspectionFailure: Error {
+    case redis(RedisFailure)
+    /// A cell of another version, or a key of another type.
+    case unreadable
+}
+
+/// Finds limits by their number among the judging uses of a request, ascending.
+private struct LimitWalk {
+    private let uses: ArraySlice<RuleUse>
+    private let rules: RuleSet
+    private var position: Int
+    private var passed = 0
+
+    init(uses: ArraySlice<RuleUse>, rules: RuleSet) {
+        self.uses = uses
+        self.rules = rules
+        position = uses.startIndex
+    }
+
+    mutating func find(_ ordinal: Int) -> (variant: Int, limit: Int)? {
+        while position < uses.endIndex {
+            let variant = Int(uses[position].variant)
+            if uses[position].judges {
+                let count = rules.variants[variant].limits.count
+                if ordinal < passed { return nil }
+                if ordinal < passed + count { return (variant, ordinal - passed) }
+                passed += count
+            }
+            position += 1
+        }
+        return nil
+    }
+}

@@ -1,0 +1,99 @@
+import NIOCore
+import SluiceModel
+
+/// What the decide script is told of each variant, written once per rule set: a batch copies it.
+struct ScriptPlan: Sendable {
+    struct Variant: Sendable {
+        /// Section V of the script's words.
+        var words: [UInt8]
+        /// Arguments behind the words, in RESP: the fields of the tuple, then the field of each counter.
+        var arguments: [UInt8]
+        var argumentCount: Int
+        /// Per counter, a number for its field, unique in the rule set.
+        var fields: [Int32]
+    }
+
+    let variants: [Variant]
+
+    init(_ rules: RuleSet) {
+        let tupleFields = rules.tuples.map { "|" + $0.fields.joined(separator: "|") + "|" }
+        let prints = tupleFields.map(Self.fingerprint)
+        var numbers: [String: Int32] = [:]
+        for field in rules.variants.lazy.flatMap({ $0.counters.lazy.map(\.field) }) where numbers[field] == nil {
+            numbers[field] = Int32(numbers.count)
+        }
+        variants = rules.variants.map { variant in
+            let rule = rules.rules[variant.rule]
+            let tuple = rules.tupleOfRule[variant.rule]
+            var words = ByteBuffer()
+            let flags: UInt16 = (rule.counting == .attempts ? 1 : 0) + (rule.shadow ? 2 : 0)
+            words.writeMultipleIntegers(
+                flags, prints[tuple], UInt16(variant.counters.count), UInt16(variant.limits.count)
+            )
+            for counter in variant.counters {
+                words.writeWords(counter.windowMs, count: 3)
+                words.writeWords(counter.resolution.tickMs, count: 3)
+                words.writeInteger(UInt16(counter.pairCap ?? 0))
+                words.writeInteger(Self.code(of: rule.measure))
+            }
+            for (limit, counter) in zip(variant.limits, variant.counterOfLimit) {
+                words.writeInteger(UInt16(counter))
+                words.writeWords(limit.max, count: 4)
+                words.writeInteger(UInt16(limit.verdict.rawValue))
+            }
+            var arguments = ByteBuffer()
+            arguments.writeBulk(tupleFields[tuple].utf8)
+            for counter in variant.counters { arguments.writeBulk(counter.field.utf8) }
+            return Variant(
+                words: Array(words.readableBytesView),
+                arguments: Array(arguments.readableBytesView),
+                argumentCount: 1 + variant.counters.count,
+                fields: variant.counters.map { numbers[$0.field]! }
+            )
+        }
+    }
+
+    /// 16 bits of FNV-1a over the fields of a tuple. A cell that carries another was written under other rules, and
+    /// its hash may hold fields that are no longer in force.
+    private static func fingerprint(_ fields: String) -> UInt16 {
+        let hash = Array(fields.utf8).withUnsafeBytes { ByteTable.hash($0) }
+        return UInt16(truncatingIfNeeded: hash ^ (hash >> 16))
+    }
+
+    private static func code(of measure: Measure) -> UInt16 {
+        switch measure {
+        case .count: 0
+        case .sum: 1
+        case .distinct: 2
+        }
+    }
+}
+
+extension ByteBuffer {
+    /// Appends the low `16 * count` bits of `value` as big-endian words.
+    mutating func writeWords(_ value: UInt64, count: Int) {
+        for index in (0..<count).reversed() { writeInteger(UInt16(truncatingIfNeeded: value >> (16 * index))) }
+    }
+
+    /// Appends a RESP bulk string.
+    mutating func writeBulk(_ bytes: some Collection<UInt8>) {
+        writeInteger(UInt8(ascii: "$"))
+        writeDecimal(bytes.count)
+        writeStaticString("\r\n")
+        writeBytes(bytes)
+        writeStaticString("\r\n")
+    }
+
+    /// Appends a non-negative number in decimal digits.
+    mutating func writeDecimal(_ number: Int) {
+        var digits: InlineArray<20, UInt8> = .init(repeating: 0)
+        var first = 20
+        var rest = number
+        repeat {
+            first -= 1
+            digits[first] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        } while rest > 0
+        for index in first..<20 { writeInteger(digits[index]) }
+    }
+}

@@ -1,0 +1,311 @@
+import DequeModule
+import Logging
+import LuaScripts
+import NIOCore
+import NIOPosix
+
+/// Who sends script runs over a link. Called on the link's event loop.
+protocol RedisLinkUser: AnyObject {
+    func linkBecameReady()
+    /// Every run that was out has been failed before this.
+    func linkWasLost()
+    /// `reply` is the script's, flattened; good during the call only.
+    func runAnswered(_ run: Batch, _ reply: Reply)
+    func runFailed(_ run: Batch, _ outcome: RunOutcome)
+}
+
+/// One pipelined Redis connection on the event loop that carries the clients. It reconnects by itself.
+///
+/// All of it, with its user, lives on that loop.
+final class RedisLink {
+    /// What each reply of the pipeline is for, oldest first.
+    private enum Expectation {
+        case handshake(HandshakeStep)
+        case run(Batch)
+        case command((CommandOutcome) -> Void)
+        case scriptReload
+    }
+
+    private enum HandshakeStep: Equatable {
+        /// An error here means that this Redis cannot be used.
+        case required(String)
+        case optional
+        case loadDecide
+    }
+
+    /// What became of a command that is not a script run.
+    enum CommandOutcome {
+        case reply(Reply)
+        case failed(RedisFailure)
+    }
+
+    /// Commands and runs out at once, at most; more are refused as `disconnected` would be.
+    static let maxOutstanding = 1_024
+
+    let loop: any EventLoop
+    private let target: RedisTarget
+    private let logger: Logger
+    private let backoff = Backoff()
+    private weak var user: (any RedisLinkUser)?
+
+    private var state = RedisLinkState()
+    private var channel: (any Channel)?
+    private var reader = ReplyReader()
+    private var expectations: Deque<Expectation> = []
+    private var handshakeError: String?
+    private var reloadingScript = false
+    private(set) var decideSHA: [UInt8] = []
+
+    /// Counters, for metrics.
+    private(set) var connects: UInt64 = 0
+    private(set) var losses: UInt64 = 0
+    private(set) var scriptReloads: UInt64 = 0
+
+    init(target: RedisTarget, loop: any EventLoop, logger: Logger) {
+        self.target = target
+        self.loop = loop
+        self.logger = logger
+    }
+
+    /// Whether there is a connection that takes commands.
+    var isConnected: Bool { state.isReady }
+    /// Whether a run may be sent now: the script is there too.
+    var isReady: Bool { state.isReady && !reloadingScript }
+    /// Why the last attempt failed, in words without secrets; nil while all is well.
+    private(set) var lastError: String?
+
+    func start(user: any RedisLinkUser) {
+        self.user = user
+        perform(state.start())
+    }
+
+    func shutDown() {
+        perform(state.shutDown())
+        failOutstanding()
+    }
+
+    /// Writes a run. The link must be ready.
+    func send(_ run: Batch) {
+        expectations.append(.run(run))
+        channel?.writeAndFlush(run.command, promise: nil)
+    }
+
+    /// Sends a command that is not on the hot path.
+    func send(_ arguments: [[UInt8]], _ completion: @escaping (CommandOutcome) -> Void) {
+        guard state.isReady, let channel, expectations.count < Self.maxOutstanding else {
+            return completion(.failed(.disconnected))
+        }
+        var buffer = channel.allocator.buffer(capacity: 256)
+        CommandFormatter.write(arguments, into: &buffer)
+        expectations.append(.command(completion))
+        channel.writeAndFlush(buffer, promise: nil)
+    }
+
+    // MARK: - Connecting
+
+    private func perform(_ action: RedisLinkState.Action) {
+        switch action {
+        case .none: break
+        case .connect: connect()
+        case .sendHandshake: sendHandshake()
+        case .announceReady: announceReady()
+        case .wait(let attempt, let wasReady): wait(attempt: attempt, wasReady: wasReady)
+        case .close: channel?.close(promise: nil)
+        }
+    }
+
+    private func connect() {
+        let me = NIOLoopBound(self, eventLoop: loop)
+        let bootstrap = ClientBootstrap(group: loop)
+            .connectTimeout(.seconds(2))
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(RedisLinkHandler(link: me.value))
+                }
+            }
+        let connecting =
+            switch target.endpoint {
+            case .tcp(let host, let port): bootstrap.connect(host: host, port: port)
+            case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
+            }
+        connecting.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let channel):
+                self.channel = channel
+                let action = self.state.connected(burst: self.handshake.count)
+                if action == .close { channel.close(promise: nil) } else { self.perform(action) }
+            case .failure(let error):
+                self.lost(self.describe(error))
+            }
+        }
+    }
+
+    /// The burst a new connection begins with.
+    private var handshake: [(HandshakeStep, [[UInt8]])] {
+        var burst: [(HandshakeStep, [[UInt8]])] = []
+        func add(_ step: HandshakeStep, _ words: String..., script: [UInt8]? = nil) {
+            burst.append((step, words.map { Array($0.utf8) } + (script.map { [$0] } ?? [])))
+        }
+        if !target.user.isEmpty {
+            add(.required("AUTH"), "AUTH", target.user, target.password)
+        } else if !target.password.isEmpty {
+            add(.required("AUTH"), "AUTH", target.password)
+        }
+        if target.database != 0 { add(.required("SELECT"), "SELECT", String(target.database)) }
+        add(.optional, "CLIENT", "SETNAME", "sluice")
+        add(.loadDecide, "SCRIPT", "LOAD", script: LuaScripts.decide)
+        return burst
+    }
+
+    private func sendHandshake() {
+        guard let channel else { return }
+        handshakeError = nil
+        var buffer = channel.allocator.buffer(capacity: 32 * 1024)
+        for (step, arguments) in handshake {
+            CommandFormatter.write(arguments, into: &buffer)
+            expectations.append(.handshake(step))
+        }
+        channel.writeAndFlush(buffer, promise: nil)
+    }
+
+    private func announceReady() {
+        connects += 1
+        lastError = nil
+        logger.info("Redis is connected", metadata: ["redis": "\(target)"])
+        user?.linkBecameReady()
+    }
+
+    private func wait(attempt: Int, wasReady: Bool) {
+        if wasReady { losses += 1 }
+        if wasReady || attempt == 1 {
+            logger.warning("Redis is not connected", metadata: ["redis": "\(target)", "error": "\(lastError ?? "")"])
+        }
+        let me = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: backoff.delay(attempt: attempt)) {
+            let link = me.value
+            link.perform(link.state.backoffEnded())
+        }
+    }
+
+    /// The connection is of no more use: those who wait are told, a new one is made.
+    private func lost(_ why: String) {
+        lastError = why
+        let action = state.failed()
+        guard action != .none else { return }
+        channel?.close(promise: nil)
+        channel = nil
+        reader = ReplyReader()
+        reloadingScript = false
+        failOutstanding()
+        perform(action)
+        if case .wait(_, wasReady: true) = action { user?.linkWasLost() }
+    }
+
+    private func failOutstanding() {
+        let failed = expectations
+        expectations = []
+        for expectation in failed {
+            switch expectation {
+            case .run(let run): user?.runFailed(run, .unknown(.connectionLost))
+            case .command(let completion): completion(.failed(.connectionLost))
+            case .handshake, .scriptReload: break
+            }
+        }
+    }
+
+    private func describe(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError: String(describing: error)
+        case let error as NIOConnectionError: error.connectionErrors.first.map { describe($0.error) } ?? "no address"
+        case is ChannelError: "the connection could not be made in time"
+        default: String(describing: type(of: error))
+        }
+    }
+
+    // MARK: - Replies
+
+    fileprivate func read(_ buffer: ByteBuffer, from source: any Channel) {
+        guard source === channel || channel == nil else { return }
+        let sound = reader.read(buffer) { take($0) }
+        if !sound { lost("the reply stream is broken") }
+    }
+
+    fileprivate func closed(_ source: any Channel) {
+        if source === channel { lost("the connection was closed") }
+    }
+
+    private func take(_ reply: Reply) {
+        guard let expectation = expectations.popFirst() else { return lost("a reply that nothing asked for") }
+        switch expectation {
+        case .handshake(let step): takeHandshake(step, reply)
+        case .command(let completion): completion(.reply(reply))
+        case .run(let run): takeRun(run, reply)
+        case .scriptReload:
+            reloadingScript = false
+            if reply.kind == .error { return lost("SCRIPT LOAD: \(reply.string)") }
+            user?.linkBecameReady()
+        }
+    }
+
+    private func takeRun(_ run: Batch, _ reply: Reply) {
+        guard reply.kind == .error else {
+            user?.runAnswered(run, reply)
+            return
+        }
+        let outcome = RedisFailure.classify(reply.string)
+        if case .unknown = outcome {
+            logger.error("Redis refused a script run", metadata: ["error": "\(reply.string.prefix(200))"])
+        }
+        if outcome == .notExecuted(.noScript) { reloadScript() }
+        user?.runFailed(run, outcome)
+    }
+
+    /// Loads the script once for all that wait: nothing is sent until it is there.
+    private func reloadScript() {
+        guard !reloadingScript, let channel else { return }
+        reloadingScript = true
+        scriptReloads += 1
+        var buffer = channel.allocator.buffer(capacity: 32 * 1024)
+        CommandFormatter.write([Array("SCRIPT".utf8), Array("LOAD".utf8), LuaScripts.decide], into: &buffer)
+        expectations.append(.scriptReload)
+        channel.writeAndFlush(buffer, promise: nil)
+    }
+
+    private func takeHandshake(_ step: HandshakeStep, _ reply: Reply) {
+        if reply.kind == .error {
+            switch step {
+            case .required(let command): handshakeError = handshakeError ?? "\(command): \(reply.string)"
+            case .loadDecide: handshakeError = handshakeError ?? "SCRIPT LOAD: \(reply.string)"
+            case .optional: break
+            }
+        } else if step == .loadDecide {
+            decideSHA = Array(reply.bytes(at: 0))
+        }
+        if let handshakeError, step == .loadDecide { return lost(handshakeError) }
+        perform(state.handshakeReply())
+    }
+}
+
+/// Carries bytes and the end of the connection to the link.
+private final class RedisLinkHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let link: RedisLink
+
+    init(link: RedisLink) {
+        self.link = link
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        link.read(unwrapInboundIn(data), from: context.channel)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        link.closed(context.channel)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,183 @@
+import NIOCore
+import SluiceModel
+import SluiceWire
+
+/// One client's connection: takes frames apart where they lie, and gathers the answers of a turn into one write.
+final class ClientConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Which methods a listener serves.
+    enum Kind {
+        case data
+        case admin
+    }
+
+    let kind: Kind
+    private let server: LoopServer
+    /// Its place in the server's table; -1 while it has none.
+    var place: Int32 = -1
+    var epoch: UInt32 = 0
+    private var context: ChannelHandlerContext?
+    private var hasPreface = false
+    /// Set once nothing more is read: a malformed frame, or shutting down.
+    private var isClosing = false
+    /// Sent GOAWAY: what comes now is refused.
+    private var isGoingAway = false
+    /// Bytes of a frame that is not whole yet.
+    private var partial = ByteBuffer()
+    private var outgoing = ByteBuffer()
+    private(set) var isDirty = false
+    /// Requests without an answer.
+    private(set) var inFlight = 0
+
+    init(kind: Kind, server: LoopServer) {
+        self.kind = kind
+        self.server = server
+    }
+
+    // MARK: - Reading
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        outgoing = context.channel.allocator.buffer(capacity: 0)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if !server.add(self) { context.close(promise: nil) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isClosing = true
+        server.remove(self)
+        self.context = nil
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        var buffer = unwrapInboundIn(data)
+        if partial.readableBytes > 0 {
+            partial.writeBuffer(&buffer)
+            swap(&partial, &buffer)
+            partial = ByteBuffer()
+        }
+        do throws(FrameError) {
+            try takeFrames(&buffer)
+        } catch {
+            return close(after: error)
+        }
+        if buffer.readableBytes > 0 {
+            buffer.discardReadBytes()
+            partial = buffer
+        }
+    }
+
+    /// A client that does not read its answers is not read from either.
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        try? context.channel.syncOptions?.setOption(.autoRead, value: context.channel.isWritable)
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func takeFrames(_ buffer: inout ByteBuffer) throws(FrameError) {
+        if !hasPreface {
+            guard try Preface.read(from: &buffer) else { return }
+            hasPreface = true
+            server.greet(self)
+        }
+        while !isClosing, let header = try FrameHeader(reading: buffer) {
+            try header.validate(from: .client, maxPayload: server.maxPayload)
+            let length = Int(header.length)
+            guard buffer.readableBytes >= FrameHeader.size + length else { return }
+            buffer.moveReaderIndex(forwardBy: FrameHeader.size)
+            take(header, buffer.getSlice(at: buffer.readerIndex, length: length)!)
+            buffer.moveReaderIndex(forwardBy: length)
+        }
+    }
+
+    private func take(_ header: FrameHeader, _ payload: ByteBuffer) {
+        switch header.kind {
+        case .request:
+            if isGoingAway {
+                refuse(header.stream, header.method, .unavailable, "this service is going away")
+            } else if inFlight >= server.maxInFlight {
+                refuse(header.stream, header.method, .resourceExhausted, "too many requests in flight here")
+            } else {
+                server.take(header, payload, from: self)
+            }
+        case .ping: write(FrameHeader(kind: .pong)) { $0.writeImmutableBuffer(payload) }
+        case .pong, .response, .goAway, .hello: break
+        }
+    }
+
+    /// A malformed frame ends the connection. One that is too long is told so, on stream 0.
+    private func close(after error: FrameError) {
+        isClosing = true
+        server.countProtocolError(error)
+        if case .oversize = error { refuse(0, .none, .invalidArgument, error.description) }
+        flush()
+        context?.close(mode: .all, promise: nil)
+    }
+
+    // MARK: - Writing
+
+    /// Appends a frame to what this turn sends. `payload` appends the message.
+    func write(_ header: FrameHeader, _ payload: (inout ByteBuffer) -> Void) {
+        let start = outgoing.writerIndex
+        header.write(into: &outgoing)
+        payload(&outgoing)
+        outgoing.setInteger(UInt32(outgoing.writerIndex - start - FrameHeader.size), at: start)
+        if !isDirty {
+            isDirty = true
+            server.markDirty(self)
+        }
+    }
+
+    /// Answers a request that was counted in flight, or refuses one that never was.
+    func refuse(
+        _ stream: UInt32,
+        _ method: WireMethod,
+        _ status: WireStatus,
+        _ message: String
+    ) {
+        write(FrameHeader(kind: .response, method: method, status: status, stream: stream)) {
+            $0.writeField(1, bytes: message.utf8)
+        }
+    }
+
+    func began() { inFlight += 1 }
+
+    func ended() {
+        inFlight -= 1
+        if isGoingAway, inFlight == 0 { server.markDirty(self) }
+    }
+
+    /// Sends what this turn gathered.
+    func flush() {
+        isDirty = false
+        guard let context else { return }
+        if outgoing.readableBytes > 0 {
+            let buffer = outgoing
+            outgoing = context.channel.allocator.buffer(capacity: 0)
+            context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        }
+        if isGoingAway, inFlight == 0, !isClosing {
+            isClosing = true
+            context.close(mode: .all, promise: nil)
+        }
+    }
+
+    func close() {
+        context?.close(mode: .all, promise: nil)
+    }
+
+    /// Tells the client to go elsewhere; the connection ends when its last request is answered.
+    func goAway() {
+        guard !isGoingAway else { return }
+        isGoingAway = true
+        write(FrameHeader(kind: .goAway)) { _ in }
+    }
+}

@@ -1,0 +1,281 @@
+import Logging
+import NIOCore
+import SluiceModel
+import SluiceWire
+
+/// The connections of one event loop, and the way from their frames to the decider and back.
+final class LoopServer {
+    /// A CheckBatch on its way: its responses in order, as they come.
+    private struct Group {
+        var responses: [ByteBuffer]
+        var missing: Int
+    }
+
+    let loop: any EventLoop
+    let decider: Decider
+    private let settings: ServiceSettings
+    private let decoder: CheckDecoder
+    /// Answers the admin methods; nil on a loop without an admin listener.
+    var admin: AdminMethods?
+
+    private var connections: [ClientConnection?] = []
+    private var freePlaces: [Int32] = []
+    private var epoch: UInt32 = 0
+    private var dirty: [ClientConnection] = []
+    private var groups: [Group?] = []
+    private var freeGroups: [Int32] = []
+    private var isDraining = false
+    private var drained: EventLoopPromise<Void>?
+
+    init(loop: any EventLoop, decider: Decider, settings: ServiceSettings) {
+        self.loop = loop
+        self.decider = decider
+        self.settings = settings
+        decoder = CheckDecoder(takesTime: settings.clock == .request)
+        decider.sink = self
+    }
+
+    var maxPayload: UInt32 { settings.bounds.payloadBytes }
+    var maxInFlight: Int { settings.bounds.inFlightPerConnection }
+    var connectionCount: Int { connections.count - freePlaces.count }
+
+    // MARK: - Connections
+
+    /// Gives a connection its place; false when there is none.
+    func add(_ connection: ClientConnection) -> Bool {
+        guard !isDraining, connectionCount < settings.bounds.connectionsPerLoop else {
+            decider.updateMetrics { $0.connectionsRefused += 1 }
+            return false
+        }
+        decider.updateMetrics { $0.connectionsAccepted += 1 }
+        epoch &+= 1
+        connection.epoch = epoch
+        if let place = freePlaces.popLast() {
+            connection.place = place
+            connections[Int(place)] = connection
+        } else {
+            connection.place = Int32(connections.count)
+            connections.append(connection)
+        }
+        return true
+    }
+
+    func remove(_ connection: ClientConnection) {
+        guard connection.place >= 0 else { return }
+        connections[Int(connection.place)] = nil
+        freePlaces.append(connection.place)
+        connection.place = -1
+        finishDraining()
+    }
+
+    func greet(_ connection: ClientConnection) {
+        var hello = WireHello()
+        hello.version = 1
+        hello.server = "sluiced"
+        hello.generation = decider.rules.set.generation
+        hello.maxPayload = maxPayload
+        hello.maxInFlight = UInt32(maxInFlight)
+        let payload: [UInt8] = (try? hello.serializedBytes()) ?? []
+        connection.write(FrameHeader(kind: .hello)) { $0.writeBytes(payload) }
+    }
+
+    func markDirty(_ connection: ClientConnection) {
+        dirty.append(connection)
+        decider.scheduleTurn()
+    }
+
+    func countProtocolError(_ error: FrameError) {
+        decider.updateMetrics { $0.countProtocolError(error.name) }
+    }
+
+    // MARK: - Requests
+
+    func take(_ header: FrameHeader, _ payload: ByteBuffer, from connection: ClientConnection) {
+        let caller = Caller(connection: connection.place, epoch: connection.epoch, stream: header.stream)
+        do {
+            switch header.method {
+            case .check: try check(header, payload, caller, connection)
+            case .checkBatch: try checkBatch(header, payload, caller, connection)
+            case .inspect, .reset, .rules, .stats: try administer(header, payload, caller, connection)
+            case .undo, .authenticate, .reload, .top, .setListing, .listings:
+                connection.refuse(header.stream, header.method, .unimplemented, "not served by this version")
+            default:
+                connection.refuse(header.stream, header.method, .unimplemented, "unknown method")
+            }
+        } catch let error as InvalidRequest {
+            decider.updateMetrics { $0.invalidRequests += 1 }
+            connection.refuse(header.stream, header.method, .invalidArgument, error.message)
+        } catch {
+            connection.refuse(header.stream, header.method, .internal, "internal error")
+        }
+    }
+
+    private func deadline(_ header: FrameHeader, from received: NIODeadline) -> NIODeadline {
+        guard let standard = settings.deadlines.standard else { return .distantFuture }
+        guard header.micros > 0 else { return received + standard }
+        return received + min(.microseconds(Int64(header.micros)), settings.deadlines.longest)
+    }
+
+    private func check(
+        _ header: FrameHeader,
+        _ payload: ByteBuffer,
+        _ caller: Caller,
+        _ connection: ClientConnection
+    ) throws(InvalidRequest) {
+        let received = NIODeadline.now()
+        let deadline = deadline(header, from: received)
+        try payload.withReadableBytesTyped { (bytes) throws(InvalidRequest) in
+            let request = try decoder.decode(bytes, 0..<bytes.count)
+            try decider.checkAge(request)
+            connection.began()
+            decider.submit(request, from: caller, received: received, deadline: deadline)
+        }
+    }
+
+    private func checkBatch(
+        _ header: FrameHeader,
+        _ payload: ByteBuffer,
+        _ caller: Caller,
+        _ connection: ClientConnection
+    ) throws(InvalidRequest) {
+        let received = NIODeadline.now()
+        let deadline = deadline(header, from: received)
+        try payload.withReadableBytesTyped { (bytes) throws(InvalidRequest) in
+            let ranges = try decoder.requests(bytes)
+            var requests: [RequestView] = []
+            for (position, range) in ranges.enumerated() {
+                do throws(InvalidRequest) {
+                    let request = try decoder.decode(bytes, range)
+                    try decider.checkAge(request)
+                    requests.append(request)
+                } catch {
+                    throw InvalidRequest("request \(position): \(error.message)")
+                }
+            }
+            guard !requests.isEmpty else {
+                return connection.write(FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream)) { _ in }
+            }
+            guard decider.hasRoom(for: requests.count) else {
+                decider.updateMetrics { $0.shed += UInt64(requests.count) }
+                return connection.refuse(
+                    header.stream, .checkBatch, .resourceExhausted, "too many requests are waiting"
+                )
+            }
+            connection.began()
+            let group = Group(
+                responses: Array(repeating: ByteBuffer(), count: requests.count),
+                missing: requests.count
+            )
+            let place = freeGroups.popLast() ?? Int32(groups.count)
+            if Int(place) == groups.count { groups.append(group) } else { groups[Int(place)] = group }
+            for (position, request) in requests.enumerated() {
+                var caller = caller
+                caller.group = place
+                caller.position = Int32(position)
+                decider.submit(request, from: caller, received: received, deadline: deadline)
+            }
+        }
+    }
+
+    private func administer(
+        _ header: FrameHeader,
+        _ payload: ByteBuffer,
+        _ caller: Caller,
+        _ connection: ClientConnection
+    ) throws {
+        guard connection.kind == .admin, let admin else {
+            return connection.refuse(
+                header.stream, header.method, .permissionDenied, "\(header.method.name) is served on the admin listener"
+            )
+        }
+        connection.began()
+        do {
+            try admin.take(header, payload, caller)
+        } catch {
+            connection.ended()
+            throw error
+        }
+    }
+
+    // MARK: - Draining
+
+    /// Sends GOAWAY on every connection and completes when the last has its answers and is closed.
+    func drain() -> EventLoopFuture<Void> {
+        isDraining = true
+        let promise = drained ?? loop.makePromise()
+        drained = promise
+        for connection in connections { connection?.goAway() }
+        finishDraining()
+        return promise.futureResult
+    }
+
+    /// Ends what is left, answered or not.
+    func closeAll() {
+        for connection in connections { connection?.close() }
+    }
+
+    private func finishDraining() {
+        guard let drained, connectionCount == 0 else { return }
+        drained.succeed()
+    }
+}
+
+// MARK: - Answers
+
+extension LoopServer: AnswerSink {
+    private func connection(of caller: Caller) -> ClientConnection? {
+        guard caller.connection >= 0, let connection = connections[Int(caller.connection)] else { return nil }
+        return connection.epoch == caller.epoch ? connection : nil
+    }
+
+    func deliver(_ caller: Caller, micros: UInt32, _ payload: (inout ByteBuffer) -> Void) {
+        guard caller.group < 0 else { return deliverToGroup(caller, micros: micros, payload) }
+        guard let connection = connection(of: caller) else { return }
+        connection.ended()
+        connection.write(
+            FrameHeader(kind: .response, method: .check, stream: caller.stream, micros: micros), payload
+        )
+    }
+
+    private func deliverToGroup(_ caller: Caller, micros: UInt32, _ payload: (inout ByteBuffer) -> Void) {
+        let place = Int(caller.group)
+        guard groups[place] != nil else { return }
+        payload(&groups[place]!.responses[Int(caller.position)])
+        groups[place]!.missing -= 1
+        guard groups[place]!.missing == 0, let group = groups[place] else { return }
+        groups[place] = nil
+        freeGroups.append(caller.group)
+        guard let connection = connection(of: caller) else { return }
+        connection.ended()
+        connection.write(
+            FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream, micros: micros)
+        ) { buffer in
+            for response in group.responses {
+                buffer.writeLengthPrefix(1, response.readableBytes)
+                buffer.writeImmutableBuffer(response)
+            }
+        }
+    }
+
+    func refuse(_ caller: Caller, _ status: WireStatus, _ message: String) {
+        guard let connection = connection(of: caller) else { return }
+        connection.ended()
+        connection.refuse(caller.stream, .check, status, message)
+    }
+
+    /// Answers an admin request.
+    func answer(_ caller: Caller, _ method: WireMethod, _ status: WireStatus, _ payload: [UInt8]) {
+        guard let connection = connection(of: caller) else { return }
+        connection.ended()
+        connection.write(
+            FrameHeader(kind: .response, method: method, status: status, stream: caller.stream)
+        ) { $0.writeBytes(payload) }
+    }
+
+    func endOfTurn() {
+        // Flushing may close a connection, which touches the table but not this list.
+        let flushing = dirty
+        dirty.removeAll(keepingCapacity: true)
+        for connection in flushing { connection.flush() }
+    }
+}

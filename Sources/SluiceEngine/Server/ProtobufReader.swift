@@ -1,0 +1,87 @@
+/// Reads protobuf's wire format in place: tags, varints and the ranges of what is length-delimited.
+///
+/// It follows the "Encoding" page of the protobuf documentation: unknown fields are skipped, groups included, up to a
+/// depth of 100; nothing traps on any input.
+struct ProtobufReader {
+    enum WireType: UInt8 {
+        case varint = 0
+        case fixed64 = 1
+        case length = 2
+        case startGroup = 3
+        case endGroup = 4
+        case fixed32 = 5
+    }
+
+    private static let deepestGroup = 100
+
+    private let bytes: UnsafeRawBufferPointer
+    private(set) var offset: Int
+    private let end: Int
+
+    init(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
+        self.bytes = bytes
+        offset = range.lowerBound
+        end = range.upperBound
+    }
+
+    /// The next field's number and wire type; nil at the end.
+    mutating func nextTag() throws(InvalidRequest) -> (field: UInt32, type: WireType)? {
+        guard offset < end else { return nil }
+        let tag = try varint()
+        guard tag <= UInt64(UInt32.max), tag >> 3 > 0, let type = WireType(rawValue: UInt8(tag & 7)) else {
+            throw .malformed
+        }
+        return (UInt32(tag >> 3), type)
+    }
+
+    mutating func varint() throws(InvalidRequest) -> UInt64 {
+        var value: UInt64 = 0
+        var shift: UInt64 = 0
+        while offset < end, shift < 70 {
+            let byte = bytes[offset]
+            offset += 1
+            value |= UInt64(byte & 0x7F) << shift
+            if byte < 0x80 { return value }
+            shift += 7
+        }
+        throw .malformed
+    }
+
+    /// Where a length-delimited field's content lies.
+    mutating func range() throws(InvalidRequest) -> Range<Int> {
+        let count = try varint()
+        guard count <= UInt64(end - offset) else { throw .malformed }
+        let range = offset..<offset + Int(count)
+        offset = range.upperBound
+        return range
+    }
+
+    mutating func skip(_ field: UInt32, _ type: WireType) throws(InvalidRequest) {
+        try skip(field, type, depth: 0)
+    }
+
+    private mutating func skip(_ field: UInt32, _ type: WireType, depth: Int) throws(InvalidRequest) {
+        switch type {
+        case .varint: _ = try varint()
+        case .fixed64: try skip(bytes: 8)
+        case .fixed32: try skip(bytes: 4)
+        case .length: _ = try range()
+        case .startGroup:
+            guard depth < Self.deepestGroup else { throw .malformed }
+            while true {
+                guard let (inner, type) = try nextTag() else { throw .malformed }
+                if type == .endGroup {
+                    guard inner == field else { throw .malformed }
+                    return
+                }
+                try skip(inner, type, depth: depth + 1)
+            }
+        case .endGroup: throw .malformed
+        }
+    }
+
+    private mutating func skip(bytes count: Int) throws(InvalidRequest) {
+        guard end - offset >= count else { throw .malformed }
+        offset += count
+    }
+}

@@ -1,0 +1,94 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import SluiceModel
+
+/// All that lives on one event loop: its clients, its Redis connection and its rule snapshot.
+final class Lane {
+    let decider: Decider
+    let server: LoopServer
+
+    init(loop: any EventLoop, rules: ActiveRules, target: RedisTarget, core: ServiceCore, logger: Logger) {
+        let link = RedisLink(target: target, loop: loop, logger: logger)
+        decider = Decider(loop: loop, settings: core.settings, rules: rules, link: link, logger: logger)
+        server = LoopServer(loop: loop, decider: decider, settings: core.settings)
+        server.admin = AdminMethods(server: server, core: core)
+    }
+}
+
+/// The lanes of a service, reached from outside by a hop to each loop.
+final class ServiceCore: Sendable {
+    /// One lane as it is seen from other threads.
+    struct Handle: Sendable {
+        let loop: any EventLoop
+        let lane: NIOLoopBound<Lane>
+
+        /// Runs `body` on the lane's loop.
+        func run<R: Sendable>(_ body: @escaping @Sendable (Lane) -> R) -> EventLoopFuture<R> {
+            loop.submit { body(lane.value) }
+        }
+    }
+
+    let settings: ServiceSettings
+    private let handles = NIOLockedValueBox<[Handle]>([])
+
+    init(settings: ServiceSettings) {
+        self.settings = settings
+    }
+
+    var lanes: [Handle] { handles.withLockedValue { $0 } }
+
+    /// Makes a lane on every loop of `group` and starts its link.
+    func start(rules: ActiveRules, target: RedisTarget, group: any EventLoopGroup, logger: Logger) async throws {
+        for loop in group.makeIterator() {
+            let lane = try await loop.submit {
+                let lane = Lane(loop: loop, rules: rules, target: target, core: self, logger: logger)
+                lane.decider.start()
+                return NIOLoopBound(lane, eventLoop: loop)
+            }.get()
+            handles.withLockedValue { $0.append(Handle(loop: loop, lane: lane)) }
+        }
+    }
+
+    /// Puts a rule set in force everywhere; returns when every loop has swapped.
+    func use(_ rules: ActiveRules) async throws {
+        for handle in lanes { try await handle.run { $0.decider.use(rules) }.get() }
+    }
+
+    /// Whether every lane's Redis connection is ready.
+    func isRedisConnected() async -> Bool {
+        for handle in lanes {
+            guard let ready = try? await handle.run({ $0.decider.link.isReady }).get(), ready else { return false }
+        }
+        return true
+    }
+
+    /// Why a link is not connected, if one is not.
+    func redisError() async -> String? {
+        for handle in lanes {
+            if let error = try? await handle.run({ $0.decider.link.lastError }).get() { return error }
+        }
+        return nil
+    }
+
+    /// Sends GOAWAY to every client and returns when all have their answers, or when `grace` is over.
+    func drain(grace: TimeAmount) async {
+        await withTaskGroup(of: Void.self) { tasks in
+            for handle in lanes {
+                tasks.addTask {
+                    let drained = handle.loop.flatSubmit { () -> EventLoopFuture<Void> in
+                        let server = handle.lane.value.server
+                        let late = server.loop.scheduleTask(in: grace) { handle.lane.value.server.closeAll() }
+                        return server.drain().always { _ in late.cancel() }
+                    }
+                    try? await drained.get()
+                }
+            }
+        }
+    }
+
+    /// Ends the links. The loops may be shut down afterwards.
+    func shutDown() async {
+        for handle in lanes { try? await handle.run { $0.decider.shutDown() }.get() }
+    }
+}

@@ -1,0 +1,83 @@
+import Foundation
+import NIOCore
+import SluiceModel
+import SluiceWire
+
+/// What one service is told when it starts.
+public struct ServiceSettings: Sendable {
+    /// Whose clock windows are measured by.
+    public enum Clock: String, CaseIterable, Sendable {
+        /// Redis `TIME`, read once a script run: one clock for every instance.
+        case redis
+        /// Each request's `at_ms`: for replays only.
+        case request
+    }
+
+    public enum Redis: Sendable {
+        /// A private `redis-server` on a Unix socket in the state directory, ended with the service.
+        case embedded
+        case target(RedisTarget)
+    }
+
+    public struct Listeners: Sendable {
+        public var data = Endpoint.tcp(host: "127.0.0.1", port: 7400)
+        /// Nil: `admin.sock` in the state directory.
+        public var admin: Endpoint?
+        public var http: Endpoint? = .tcp(host: "127.0.0.1", port: 7401)
+
+        public init() {}
+    }
+
+    public struct Deadlines: Sendable {
+        /// Of a request whose frame names none; nil: none at all, every request waits for Redis.
+        public var standard: TimeAmount? = .milliseconds(10)
+        /// A frame's larger wish is cut to this.
+        public var longest: TimeAmount = .seconds(1)
+
+        public init() {}
+    }
+
+    /// Bounds on what the service holds. Each is met by an answer, never by waiting.
+    public struct Bounds: Sendable {
+        /// Payload of a request frame, in bytes.
+        public var payloadBytes: UInt32 = 65_536
+        /// Requests of one connection without an answer.
+        public var inFlightPerConnection = 4_096
+        /// Requests of one event loop without an answer.
+        public var waitingPerLoop = 65_536
+        /// Requests in one script run. A run holds Redis for all of them.
+        public var requestsPerRun = 32
+        /// Script runs out at once, per event loop.
+        public var runsInFlight = 4
+        /// Client connections of one event loop.
+        public var connectionsPerLoop = 10_000
+
+        public init() {}
+    }
+
+    public var listeners = Listeners()
+    public var redis = Redis.embedded
+    /// Sockets and the embedded Redis live here.
+    public var stateDirectory = ServiceSettings.defaultStateDirectory
+    /// A file or a directory; nil: no rules.
+    public var limitsPath: String?
+    public var clock = Clock.redis
+    public var deadlines = Deadlines()
+    public var bounds = Bounds()
+    /// Event loops, each with its own Redis connection.
+    public var threads = 1
+    /// In front of every Redis key.
+    public var keyPrefix = "sluice"
+
+    public init() {}
+
+    /// `$SLUICE_STATE_DIR`, else `$XDG_STATE_HOME/sluice`, else `~/.local/state/sluice`.
+    public static var defaultStateDirectory: String {
+        let environment = ProcessInfo.processInfo.environment
+        if let own = environment["SLUICE_STATE_DIR"], !own.isEmpty { return own }
+        if let state = environment["XDG_STATE_HOME"], !state.isEmpty { return "\(state)/sluice" }
+        return "\(environment["HOME"] ?? NSHomeDirectory())/.local/state/sluice"
+    }
+
+    public var adminEndpoint: Endpoint { listeners.admin ?? .unix(path: "\(stateDirectory)/admin.sock") }
+}

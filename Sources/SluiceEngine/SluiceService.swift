@@ -1,0 +1,247 @@
+import Foundation
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import SluiceModel
+import SluiceWire
+
+/// Where a service listens, once it does.
+public struct ServiceAddresses: Sendable {
+    public var data: Endpoint
+    public var admin: Endpoint
+    public var http: Endpoint?
+    /// `embedded`, or the URL without its password.
+    public var redis: String
+    public var generation: UInt64
+
+    /// The line that tells a supervisor that the service can answer.
+    public var readyLine: String {
+        "ready data=\(data) admin=\(admin) http=\(http.map(\.description) ?? "off") redis=\(redis) "
+            + "generation=\(generation)"
+    }
+}
+
+/// A whole Sluice service: listeners, event loops, Redis, rules.
+public struct SluiceService: Service {
+    private static let drainGrace = TimeAmount.seconds(10)
+
+    private let settings: ServiceSettings
+    private let rules: LimitsPath.Loaded?
+    private let logger: Logger
+    private let whenReady: @Sendable (ServiceAddresses) -> Void
+
+    /// - Parameters:
+    ///   - rules: what `settings.limitsPath` held, loaded and checked; nil: no rules, everything is allowed.
+    ///   - whenReady: called once, when the service can answer.
+    public init(
+        settings: ServiceSettings,
+        rules: LimitsPath.Loaded?,
+        logger: Logger,
+        whenReady: @escaping @Sendable (ServiceAddresses) -> Void
+    ) {
+        self.settings = settings
+        self.rules = rules
+        self.logger = logger
+        self.whenReady = whenReady
+    }
+
+    /// Serves until the task's graceful shutdown, then drains: GOAWAY, answers, and only then the end.
+    ///
+    /// - Throws: what kept it from starting: an address in use, no redis-server, no state directory.
+    public func run() async throws {
+        try prepareStateDirectory()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
+        var embedded: EmbeddedRedis?
+        do {
+            let target: RedisTarget
+            switch settings.redis {
+            case .target(let given): target = given
+            case .embedded:
+                let redis = try await EmbeddedRedis.start(stateDirectory: settings.stateDirectory, logger: logger)
+                embedded = redis
+                target = RedisTarget(endpoint: .unix(path: redis.socket))
+            }
+            try await serve(target: target, group: group)
+            await embedded?.stop()
+            try await group.shutdownGracefully()
+        } catch {
+            await embedded?.stop()
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private func serve(target: RedisTarget, group: MultiThreadedEventLoopGroup) async throws {
+        let core = ServiceCore(settings: settings)
+        try await core.start(rules: activeRules(), target: target, group: group, logger: logger)
+        await waitForRedis(core)
+        var listeners: [any Channel] = []
+        do {
+            let data = try await listen(settings.listeners.data, .data, core, group)
+            listeners.append(data)
+            let admin = try await listen(settings.adminEndpoint, .admin, core, group)
+            listeners.append(admin)
+            var addresses = ServiceAddresses(
+                data: settings.listeners.data.bound(to: data.localAddress),
+                admin: settings.adminEndpoint.bound(to: admin.localAddress),
+                http: nil,
+                redis: redisName(target),
+                generation: 1
+            )
+            try await withHTTP(core, group) { http in
+                addresses.http = http
+                whenReady(addresses)
+                logger.info("serving", metadata: ["data": "\(addresses.data)", "redis": "\(addresses.redis)"])
+                try? await gracefulShutdown()
+            }
+        } catch {
+            for listener in listeners { try? await listener.close() }
+            await core.shutDown()
+            throw error
+        }
+        logger.info("draining")
+        for listener in listeners { try? await listener.close() }
+        await core.drain(grace: Self.drainGrace)
+        await core.shutDown()
+    }
+
+    private func redisName(_ target: RedisTarget) -> String {
+        switch settings.redis {
+        case .embedded: "embedded"
+        case .target: "\(target)"
+        }
+    }
+
+    private func activeRules() -> ActiveRules {
+        ActiveRules(
+            rules?.file ?? LimitsFile(rules: []),
+            generation: 1,
+            source: ActiveRules.Source(
+                path: settings.limitsPath ?? "",
+                yaml: rules?.yaml ?? "",
+                sha256: rules?.sha256 ?? "",
+                loadedAtMs: UInt64(Date().timeIntervalSince1970 * 1000)
+            ),
+            keyPrefix: settings.keyPrefix
+        )
+    }
+
+    /// The state directory is this user's alone: it holds the admin socket.
+    private func prepareStateDirectory() throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: settings.stateDirectory,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
+        } catch {
+            throw EmbeddedRedisError.stateDirectory(path: settings.stateDirectory, why: error.localizedDescription)
+        }
+    }
+
+    /// Redis that answers is waited for a moment; one that does not is not: the service answers by policy until then.
+    private func waitForRedis(_ core: ServiceCore) async {
+        for _ in 0..<200 {
+            if await core.isRedisConnected() { return }
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        logger.warning("starting without Redis: answering by policy until it can be reached")
+    }
+
+    // MARK: - Listeners
+
+    private func listen(
+        _ endpoint: Endpoint,
+        _ kind: ClientConnection.Kind,
+        _ core: ServiceCore,
+        _ group: MultiThreadedEventLoopGroup
+    ) async throws -> any Channel {
+        let lanes = Dictionary(uniqueKeysWithValues: core.lanes.map { (ObjectIdentifier($0.loop), $0.lane) })
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(
+                minimum: 2_048, initial: 16_384, maximum: 65_536
+            ))
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let lane = lanes[ObjectIdentifier(channel.eventLoop)] else { throw ChannelError.ioOnClosedChannel }
+                    if case .tcp = endpoint {
+                        try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+                    }
+                    let connection = ClientConnection(kind: kind, server: lane.value.server)
+                    try channel.pipeline.syncOperations.addHandler(connection)
+                }
+            }
+        do {
+            switch endpoint {
+            case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
+            case .unix(let path):
+                return try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+            }
+        } catch {
+            throw ListenError(endpoint: endpoint, why: Self.words(for: error))
+        }
+    }
+
+    private static func words(for error: any Error) -> String {
+        if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
+        return String(describing: error)
+    }
+
+    /// Runs `body` with the HTTP listener up, if there is one, and ends it afterwards.
+    private func withHTTP(
+        _ core: ServiceCore,
+        _ group: MultiThreadedEventLoopGroup,
+        _ body: (Endpoint?) async throws -> Void
+    ) async throws {
+        guard let endpoint = settings.listeners.http else { return try await body(nil) }
+        let (bound, announce) = AsyncStream.makeStream(of: Endpoint.self)
+        let application = HealthServer.application(
+            at: endpoint,
+            group: group,
+            logger: logger,
+            readiness: {
+                let connected = await core.isRedisConnected()
+                let lane = try? await core.lanes.first?.run {
+                    ($0.decider.rules.set.generation, $0.decider.rules.set.rules.count)
+                }.get()
+                return Readiness(
+                    ready: lane != nil,
+                    generation: lane?.0 ?? 0,
+                    redis: connected ? "connected" : "disconnected",
+                    rules: lane?.1 ?? 0
+                )
+            },
+            bound: { announce.yield($0) }
+        )
+        let http = Task {
+            defer { announce.finish() }
+            try await ServiceGroup(
+                configuration: .init(services: [application], logger: Logger(label: "http") { _ in SwiftLogNoOpLogHandler() })
+            ).run()
+        }
+        var addresses = bound.makeAsyncIterator()
+        guard let address = await addresses.next() else {
+            do {
+                try await http.value
+            } catch {
+                throw ListenError(endpoint: endpoint, why: Self.words(for: error))
+            }
+            return
+        }
+        defer { http.cancel() }
+        try await body(address)
+    }
+}
+
+/// A listener's address cannot be had.
+public struct ListenError: Error, CustomStringConvertible {
+    public var endpoint: Endpoint
+    public var why: String
+
+    public var description: String { "cannot listen on \(endpoint): \(why)" }
+}

@@ -1,0 +1,105 @@
+/// Turns the YAML of one set of files into rules, and goes on after every mistake to find the others.
+///
+/// A method that reads a node returns nil once it has reported why it could not; its caller then goes on with the
+/// next thing and says nothing about the missing one.
+final class LimitsReader {
+    var report: LimitsReport
+    let unsupported: Set<LimitsFile.Feature>
+    var defaults = Defaults()
+    var drafts: [RuleDraft] = []
+    var dimensions = DimensionUses()
+    private var namePositions: [String: SourcePosition] = [:]
+    private var hasReportedTooManyRules = false
+    private var files: [FileSummary] = []
+
+    /// What has to be known of all files before one of them can be called incomplete.
+    private struct FileSummary {
+        var position: SourcePosition
+        var hasDefaults: Bool
+        var lacksRules: Bool
+    }
+
+    private enum FileKey: String, CaseIterable {
+        case version, defaults, rules
+    }
+
+    init(files: [String], unsupported: Set<LimitsFile.Feature>) {
+        self.report = LimitsReport(files: files)
+        self.unsupported = unsupported
+    }
+
+    func readFile(_ text: String, index: Int) {
+        let start = SourcePosition(file: index, line: 1, column: 1)
+        let (root, problems) = YAMLComposer.compose(text, file: index)
+        for problem in problems {
+            report.error(at: problem.position, problem.message)
+        }
+        guard let root, !root.isMissing else {
+            if problems.isEmpty {
+                report.error(at: start, "the file is empty; it needs \"version: 1\" and \"rules:\"")
+            }
+            return
+        }
+        guard let entries = entries(of: root, keys: FileKey.self, what: "a limits file") else { return }
+        for entry in entries {
+            switch entry.key {
+            case .version: readVersion(entry.value)
+            case .defaults: readDefaults(entry.value)
+            case .rules: readRules(entry.value)
+            case nil: break
+            }
+        }
+        guard root.isComplete else { return }
+        let keys = Set(entries.compactMap(\.key))
+        if !keys.contains(.version) {
+            report.error(at: root.position, "missing \"version\"; begin the file with \"version: 1\"")
+        }
+        files.append(
+            FileSummary(
+                position: root.position, hasDefaults: keys.contains(.defaults), lacksRules: !keys.contains(.rules)))
+    }
+
+    /// The rules, in the order of the files, once every file has been read; none if anything is wrong.
+    func finish() -> [Rule] {
+        // Beside files with rules, one may hold the defaults alone.
+        let haveRules = files.contains { !$0.lacksRules }
+        for file in files where file.lacksRules && !(haveRules && file.hasDefaults) {
+            report.error(at: file.position, "missing \"rules\", the list of rules; write \"rules: []\" for none")
+        }
+        checkActionLoads()
+        guard !report.hasErrors else { return [] }
+        for draft in drafts { warnOfDeadOverrides(draft) }
+        for (position, message) in dimensions.suspects() { report.warning(at: position, message) }
+        return drafts.compactMap { $0.rule(defaults) }
+    }
+
+    private func readVersion(_ node: YAMLNode) {
+        if case .scalar("1", isPlain: true) = node.content { return }
+        guard let version = text(node, name: "version") else { return }
+        report.error(at: node.position, "only \"version: 1\" is known here, not \(quoted(version)); write 1, unquoted")
+    }
+
+    private func readRules(_ node: YAMLNode) {
+        guard let items = list(node, name: "rules") else { return }
+        for item in items {
+            guard drafts.count < Caps.rules else {
+                if !hasReportedTooManyRules {
+                    report.error(at: item.position, "more than 1000 rules; this is the first one too many")
+                }
+                hasReportedTooManyRules = true
+                return
+            }
+            guard var draft = readRule(item) else { continue }
+            if let name = draft.name, let position = draft.namePosition {
+                if let first = namePositions[name] {
+                    let place = report.place(first, seenFrom: position)
+                    report.error(at: position, "duplicate rule name \(quoted(name)), first used in \(place)")
+                    draft.name = nil
+                } else {
+                    namePositions[name] = position
+                }
+            }
+            drafts.append(draft)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import SluiceClient
+import SluiceWire
+
+struct InspectCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Show every limit of an entity, and how much of it is used.",
+        discussion: """
+            Shows each limit whose dimensions are all among those given, with overrides as these entities choose them.
+
+              $ sluice inspect user=u17
+              $ sluice inspect user=u17 device=9f3c        also what is counted per user and device together
+              $ sluice inspect user=u17 --json | jq '.usages[] | select(.used >= .max)'
+
+            FREES UP IN is when the counter will be empty if nothing else comes.
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The entities, such as user=u17.", valueName: "dim=value"))
+    var entities: [EntityArgument] = []
+
+    @OptionGroup var admin: AdminOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        try entities.validate()
+    }
+
+    func run() async throws {
+        let environment = Environment()
+        let endpoint = try admin.endpoint(environment: environment)
+        let response = try await withClient(of: endpoint) { client in
+            var request = WireInspectRequest()
+            request.entities = entities.wire
+            return try await client.inspect(request)
+        }
+        let report = UsageReport(response, of: entities)
+        if output.json {
+            try Output.print(report.json)
+        } else {
+            try Output.print(report.lines(for: .standardOutput(environment: environment)))
+        }
+    }
+}

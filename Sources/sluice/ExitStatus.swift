@@ -1,0 +1,41 @@
+import SluiceModel
+
+/// Every status that `sluice` exits with. docs/cli.md lists them for scripts.
+enum ExitStatus: Int32 {
+    case success = 0
+    case review = 10
+    case challenge = 11
+    case deny = 12
+    /// The command line itself is wrong.
+    case usage = 64
+    /// A file, an event line or a request that says what cannot be.
+    case badData = 65
+    /// No service answered, or it would not.
+    case noServer = 69
+    /// Something that ought to work did not.
+    case internalFailure = 70
+
+    /// What `sluice check` says to a script.
+    init(_ verdict: Verdict) {
+        switch verdict {
+        case .allow: self = .success
+        case .review: self = .review
+        case .challenge: self = .challenge
+        case .deny: self = .deny
+        }
+    }
+}
+
+/// Why a command ends, and with what status.
+struct Failure: Error {
+    var status: ExitStatus
+    /// What was wrong and what to do, in lines for people; empty when all is said already.
+    var message: String
+    /// Whether the message stands alone, without the program's name before it.
+    var isBare = false
+
+    init(_ status: ExitStatus, _ message: String = "") {
+        self.status = status
+        self.message = message
+    }
+}

@@ -1,0 +1,34 @@
+import Glibc
+
+/// Bytes from a file or a pipe, in large pieces.
+struct EventInput: ~Copyable {
+    private static let chunkBytes = 64 * 1024
+
+    private let descriptor: Int32
+    private let name: String
+    private var chunk = [UInt8](repeating: 0, count: chunkBytes)
+
+    /// - Parameter name: what failures call it.
+    init(_ descriptor: Int32, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    /// Whether a read would wait for whoever writes.
+    var isDry: Bool {
+        var query = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&query, 1, 0) == 0
+    }
+
+    /// The next bytes, up to 64 KiB, or nil at the end. Blocks.
+    mutating func read() throws(Failure) -> ArraySlice<UInt8>? {
+        while true {
+            let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { return chunk[..<count] }
+            if count == 0 { return nil }
+            guard errno == EINTR else {
+                throw Failure(.badData, "cannot read \(name.printable): \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+}

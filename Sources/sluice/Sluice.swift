@@ -1,0 +1,28 @@
+import ArgumentParser
+
+struct Sluice: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sluice",
+        abstract: "Ask, inspect and rehearse a Sluice service.",
+        discussion: """
+            Sluice answers one question per request: may this user, on this device, do this now? This program asks it \
+            from a shell, shows what is counted, and plays recorded events against limits before they go live.
+
+            Start a service with its own private Redis, then ask it:
+
+              $ sluiced --limits limits.yaml &
+              $ sluice check login user=u17 device=9f3c
+              $ sluice inspect user=u17
+
+            Decisions go to --server (SLUICE_SERVER, 127.0.0.1:7400 unless set); what operators do goes to --admin \
+            (SLUICE_ADMIN, the socket in the service's state directory unless set). Every command takes --json.
+
+            Exit status: 0 done or allow, 10 review, 11 challenge, 12 deny, 64 wrong usage, 65 bad data, 69 no service, \
+            70 internal failure.
+            """,
+        subcommands: [
+            CheckCommand.self, InspectCommand.self, ResetCommand.self, RulesCommand.self, StatsCommand.self,
+            ConfigCommand.self, ReplayCommand.self, BenchCommand.self,
+        ]
+    )
+}
