@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 import SluiceEngine
-import SluiceWire
+import SluiceModel
 
 /// The service. Everything has a default: without any flag it runs on loopback with a private Redis and no rules.
 @main
@@ -55,17 +55,17 @@ struct Sluiced: AsyncParsableCommand {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let settings: ServiceSettings
         var logger = Logger(label: "sluiced")
-        do {
+        do throws(SettingsError) {
             let reader = try SettingsReader(file: config, flags: flags)
             settings = try reader.read()
             logger.logLevel = try reader.logLevel()
-        } catch let error as SettingsError {
+        } catch {
             Self.fail(error.description, .dataError)
         }
         let rules = Self.load(settings.limitsPath, logger)
         let service = SluiceService(settings: settings, rules: rules, logger: logger) { addresses in
-            print(addresses.readyLine)
-            fflush(stdout)
+            // Whoever waits for this line may read it through a pipe: it goes out at once, past any buffer.
+            FileHandle.standardOutput.write(Data((addresses.readyLine + "\n").utf8))
         }
         // The group's own lines are about services inside this one; nobody outside asks for them.
         var quiet = logger

@@ -95,6 +95,7 @@ import Testing
             ("doubling aliases", "rules:\n    - &a0 [x]\n" + doublings),
             ("doubling aliases as keys", "rules:\n    - &a0 [x]\n" + keys),
             ("a long text repeated", longText),
+            ("a long rule repeated", "rules:\n  - &a { check: [\(times("b,", 50_000))] }\n" + times("  - *a\n", 900)),
             ("an alias in itself", "rules: &a [ *a ]\n"),
             ("one letter", times("a", mebibyte)),
             ("spaces", times(" ", mebibyte)),
@@ -121,6 +122,14 @@ import Testing
         let diagnostics = try #require(found, "\(name) was read")
         #expect(!diagnostics.isEmpty && diagnostics.count <= LimitsReport.diagnosticsShown + 1, "\(name)")
         #expect(diagnostics.allSatisfy { $0.line >= 1 && $0.message.utf8.count < 1_000 }, "\(name)")
+    }
+
+    @Test("Aliases that stand for too much are refused where the first one too many stands")
+    func aliasBudget() {
+        let rule = "  - &a { name: a, check: [\(String(repeating: "b,", count: 50_000))] }\n"
+        let found = diagnostics("version: 1\nrules:\n" + rule + String(repeating: "  - *a\n", count: 10))
+        let message = "the aliases of this file stand for too much; write out what they repeat"
+        #expect(found?.filter { $0.message == message }.map(\.line) == [5])
     }
 
     @Test("1 MiB with 10,000 override values is read soon")
