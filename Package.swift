@@ -103,7 +103,6 @@ let package = Package(
         ),
         .target(
             name: "TestSupport",
-            dependencies: nio + ["SluiceClient", "SluiceEngine", "SluiceModel", "SluiceReference"],
             path: "Tests/TestSupport",
             swiftSettings: swiftSettings
         ),
@@ -120,12 +119,18 @@ let package = Package(
         ),
         .testTarget(
             name: "SluiceEngineTests",
-            dependencies: ["SluiceEngine", "SluiceClient", "SluiceReference", "TestSupport"],
+            dependencies: nio + [
+                "SluiceClient", "SluiceEngine", "SluiceModel", "SluiceReference", "SluiceWire", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
             name: "SluiceProgramTests",
-            dependencies: ["SluiceClient", "SluiceWire", "TestSupport"],
+            dependencies: nio + ["SluiceModel", "SluiceWire", "sluice", "sluiced"],
+            resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
     ]

@@ -89,6 +89,8 @@ end
 local tick, ticks, base, offW, wgtW = {}, {}, {}, {}, {}
 local body, at, first, firstW, last, lastW, total = {}, {}, {}, {}, {}, {}, {}
 local bad, raw, stamp, dirty, longer, counterOf = {}, {}, {}, {}, {}, {}
+-- The request being judged, and per cell the last one that changed it for good.
+local item, changedBy = 0, {}
 local steps = 0
 local headFormat, pairFormat = {}, {}
 
@@ -237,25 +239,26 @@ local function step(c, k)
   implode(c, ks, ws, m)
 end
 
--- Brings a cell to `now`; returns the tick to judge at and whether the clock had been set back.
+-- Brings a cell to `now`; returns the tick to judge at, in the cell's own ticks or, once it is empty, in those that it
+-- will be given, and whether the clock had been set back.
 local function advance(c, counter, now)
-  local l = last[c]
-  if not l then
-    local s = cTick[counter]
-    return (now - now % s) / s, false
-  end
-  local s, stepped = tick[c], false
-  local k = (now - now % s) / s
-  if l > k then
-    if l * s - now <= (s > 1000 and s or 1000) then
-      k = l
-    else
-      step(c, k)
-      stepped = true
+  local stepped, l = false, last[c]
+  if l then
+    local s = tick[c]
+    local k = (now - now % s) / s
+    if l > k then
+      if l * s - now <= (s > 1000 and s or 1000) then
+        k = l
+      else
+        step(c, k)
+        stepped = true
+      end
     end
+    if first[c] < k - ticks[c] then drop(c, k - ticks[c]) end
+    if last[c] then return k, stepped end
   end
-  if first[c] < k - ticks[c] then drop(c, k - ticks[c]) end
-  return k, stepped
+  local s = cTick[counter]
+  return (now - now % s) / s, stepped
 end
 
 -- An exact log cut into the slices it should have by now.
@@ -306,7 +309,7 @@ local function add(c, counter, k, w, own)
     k = aged
   end
   if cut then slice(c, s) end
-  dirty[c] = true
+  dirty[c], changedBy[c] = true, item
   local l = last[c]
   if not l then
     local n = math.ceil(cWindow[counter] / s)
@@ -415,10 +418,11 @@ end
 local clock = call('TIME')
 local redisNow = clock[1] * 1000 + (clock[2] - clock[2] % 1000) / 1000
 local reply, r = { redisNow, 0 }, 2
-local judgeTick, saved = {}, {}
+local judgeTick, saved, savedCell, savedStep = {}, {}, {}, {}
 local tripOrdinal, tripCell, tripMax, tripWeight, tripUsed = {}, {}, {}, {}, {}
 
-for _ = 1, nRequests do
+for request = 1, nRequests do
+  item = request
   local op, cost = A[p], A[p + 1] * 65536 + A[p + 2]
   p = p + 3
   local mode, age, now = op % 4, false, redisNow
@@ -433,8 +437,9 @@ for _ = 1, nRequests do
   local uses = A[p]
   local from = p + 1
 
-  -- Bring every cell to now.
-  local unreadable, restores = false, 0
+  -- Bring every cell to now. What this request does not change for good is put back afterwards, where a later one
+  -- could tell: at the callers' times, which may go back, and where the clock was set back.
+  local unreadable, saves = false, 0
   p = from
   for _ = 1, uses do
     local v, flags = A[p], A[p + 1]
@@ -444,17 +449,14 @@ for _ = 1, nRequests do
       if bad[c] then
         unreadable = true
       elseif mode ~= 2 or flags >= 2 then
-        local before = (mode == 1 or mode == 3) and last[c] and last[c] * tick[c] > now and save(c)
-        local k, stepped = advance(c, counter + j, now)
-        judgeTick[c] = k
-        if stepped then
-          if before then
-            restores = restores + 1
-            saved[restores * 2 - 1], saved[restores * 2] = c, before
-          else
-            steps = steps + 1
-            dirty[c] = true
-          end
+        local l = last[c]
+        if l and (op >= 8 or l * tick[c] > now) then
+          saves = saves + 1
+          savedCell[saves], saved[saves] = c, save(c)
+          judgeTick[c], savedStep[saves] = advance(c, counter + j, now)
+          if savedStep[saves] and mode == 0 then dirty[c], changedBy[c] = true, item end
+        else
+          judgeTick[c] = advance(c, counter + j, now)
         end
       end
     end
@@ -575,7 +577,14 @@ for _ = 1, nRequests do
       r = r + 3
     end
   end
-  for i = 1, restores do restore(saved[i * 2 - 1], saved[i * 2]) end
+  for i = 1, saves do
+    local c = savedCell[i]
+    if changedBy[c] ~= item then
+      restore(c, saved[i])
+    elseif savedStep[i] then
+      steps = steps + 1
+    end
+  end
   p = beyond
 end
 

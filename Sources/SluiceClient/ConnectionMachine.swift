@@ -11,9 +11,9 @@ struct ConnectionMachine<Waiter> {
         /// by anything else or at `deadline`.
         case greeting(deadline: NIODeadline)
         /// Requests go out. To `draining` by GOAWAY.
-        case open(WireHello)
+        case open
         /// GOAWAY came: nothing new goes out, what is in flight is still waited for. To `closed` with the last of it.
-        case draining(WireHello)
+        case draining
         /// Final.
         case closed
     }
@@ -71,6 +71,10 @@ struct ConnectionMachine<Waiter> {
     private var streams = StreamTable<Waiter>(capacity: 1)
     private var pings: [Ping] = []
     private var lastToken: UInt64 = 0
+    /// Nil until HELLO came.
+    private(set) var hello: WireHello?
+    /// The longest payload of a request, in bytes.
+    private(set) var maxPayload = 0
     /// Whether the server ever answered a request, which tells a good connection from one that a broken server accepts.
     private(set) var hasAnswered = false
 
@@ -83,16 +87,6 @@ struct ConnectionMachine<Waiter> {
         self.probeTimeout = probeTimeout
         self.state = .greeting(deadline: greetingDeadline)
     }
-
-    var hello: WireHello? {
-        switch state {
-        case .greeting, .closed: nil
-        case .open(let hello), .draining(let hello): hello
-        }
-    }
-
-    /// The longest payload of a request, in bytes.
-    var maxPayload: Int { hello.map { Int($0.maxPayload) } ?? 0 }
 
     /// Whether a request can be sent now.
     var hasRoom: Bool {
@@ -134,8 +128,7 @@ struct ConnectionMachine<Waiter> {
         probe = .none
         switch state {
         case .greeting: return greet(frame)
-        case .open(let hello): return serve(frame, hello: hello)
-        case .draining(let hello): return serve(frame, hello: hello)
+        case .open, .draining: return serve(frame)
         case .closed: return .nothing
         }
     }
@@ -151,7 +144,9 @@ struct ConnectionMachine<Waiter> {
                     .malformedAnswer(why: "the server speaks version \(hello.version), this client version 1"))
             }
             streams = StreamTable(capacity: min(streamLimit, Int(hello.maxInFlight)))
-            state = .open(hello)
+            self.hello = hello
+            maxPayload = Int(hello.maxPayload)
+            state = .open
             return .ready
         case .response where frame.header.stream == 0:
             return .close(Self.refusal(frame))
@@ -160,7 +155,7 @@ struct ConnectionMachine<Waiter> {
         }
     }
 
-    private mutating func serve(_ frame: Frame, hello: WireHello) -> Action {
+    private mutating func serve(_ frame: Frame) -> Action {
         switch frame.header.kind {
         case .response where frame.header.stream == 0:
             return .close(Self.refusal(frame))
@@ -179,7 +174,7 @@ struct ConnectionMachine<Waiter> {
             let ping = pings.remove(at: index)
             return .pong(ping.waiter, sent: ping.sent)
         case .goAway:
-            state = .draining(hello)
+            state = .draining
             return .drain
         case .hello:
             return .close(.malformedAnswer(why: "a second HELLO"))

@@ -218,11 +218,11 @@ public struct SluiceService: Service {
             },
             bound: { announce.yield($0) }
         )
+        let silent = Logger(label: "http") { _ in SwiftLogNoOpLogHandler() }
+        let services = ServiceGroup(configuration: .init(services: [application], logger: silent))
         let http = Task {
             defer { announce.finish() }
-            try await ServiceGroup(
-                configuration: .init(services: [application], logger: Logger(label: "http") { _ in SwiftLogNoOpLogHandler() })
-            ).run()
+            try await services.run()
         }
         var addresses = bound.makeAsyncIterator()
         guard let address = await addresses.next() else {
@@ -233,8 +233,14 @@ public struct SluiceService: Service {
             }
             return
         }
-        defer { http.cancel() }
-        try await body(address)
+        do {
+            try await body(address)
+        } catch {
+            http.cancel()
+            throw error
+        }
+        await services.triggerGracefulShutdown()
+        _ = await http.result
     }
 }
 

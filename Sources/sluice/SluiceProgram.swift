@@ -1,6 +1,6 @@
 import ArgumentParser
 import Glibc
-import SluiceClient
+import SluiceEngine
 import SluiceModel
 
 /// Runs the command that the arguments name, and turns whatever ends it into words and an exit status.
@@ -9,7 +9,7 @@ enum SluiceProgram {
     static func main() async {
         // The output's reader may leave early, as `head` does; a write then says so.
         signal(SIGPIPE, SIG_IGN)
-        do {
+        let work = Task {
             try refuseArgumentsThatAreNotText()
             var command = try Sluice.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -17,9 +17,13 @@ enum SluiceProgram {
             } else {
                 try command.run()
             }
-        } catch {
-            end(with: error)
         }
+        let signals = Interruption.cancelsOnSignal(work)
+        let result = await work.result
+        withExtendedLifetime(signals) {}
+        // What was started along the way has been ended by now.
+        if let signal = Interruption.signal { exit(128 + signal) }
+        if case .failure(let error) = result { end(with: error) }
     }
 
     /// Arguments become text on their way in, and text cannot hold other bytes: those would name another entity.
@@ -35,7 +39,11 @@ enum SluiceProgram {
     private static func end(with error: any Error) -> Never {
         if let failure = error as? Failure { end(failure) }
         if let failure = error as? LimitsFileError { end(Failure(failure)) }
-        // Help, the version, and what the parser has to say about the arguments.
+        if let failure = error as? EmbeddedRedisError { end(Failure(.noServer, "\(failure)")) }
+        guard Sluice.exitCode(for: error) != .failure else {
+            end(Failure(.internalFailure, "internal failure: \(error)"))
+        }
+        // Help, and what the parser has to say about the arguments.
         Sluice.exit(withError: error)
     }
 

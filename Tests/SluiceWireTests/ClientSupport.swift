@@ -1,10 +1,12 @@
 import SluiceClient
 import SluiceWire
+import Synchronization
 
 /// Patient enough for a busy machine; tests of deadlines set their own.
 func configuration(_ server: FakeServer) -> SluiceClient.Configuration {
     var configuration = SluiceClient.Configuration(endpoint: server.endpoint)
     configuration.deadline = .seconds(10)
+    configuration.connectTimeout = .seconds(30)
     return configuration
 }
 
@@ -41,5 +43,33 @@ func failure<Response>(
         return nil
     } catch {
         return error
+    }
+}
+
+extension Result {
+    var failure: Failure? {
+        switch self {
+        case .success: nil
+        case .failure(let error): error
+        }
+    }
+}
+
+/// Holds answers back until it is opened.
+final class Gate: Sendable {
+    private let held = Mutex<[(Frame, FakeConnection)]?>([])
+
+    func answer(_ frame: Frame, _ connection: FakeConnection) {
+        let isOpen = held.withLock { held in
+            held?.append((frame, connection))
+            return held == nil
+        }
+        if isOpen { connection.answer(frame, echo(frame)) }
+    }
+
+    func open() {
+        for (frame, connection) in held.withLock({ exchange(&$0, with: nil) }) ?? [] {
+            connection.answer(frame, echo(frame))
+        }
     }
 }

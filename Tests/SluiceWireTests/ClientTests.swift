@@ -5,6 +5,7 @@ import Synchronization
 import Testing
 
 /// The client against a server on a real socket that answers as it should, if not always soon or in order.
+@Suite(.timeLimit(.minutes(1)))
 struct ClientTests {
     @Test
     func `64 calls in flight are answered in reverse, each with its own answer`() async throws {
@@ -30,9 +31,9 @@ struct ClientTests {
         try await server.stop()
     }
 
-    @Test
-    func `Calls sent from one thread arrive in their order`() async throws {
-        let server = try await FakeServer.start { $1.answer($0, echo($0)) }
+    @Test(arguments: [16, 1_024] as [UInt32])
+    func `Calls sent from one thread arrive in their order`(limit: UInt32) async throws {
+        let server = try await FakeServer.start(hello: narrowHello(maxInFlight: limit)) { $1.answer($0, echo($0)) }
         let client = SluiceClient(configuration(server))
         let answered = Mutex(0)
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
@@ -55,29 +56,28 @@ struct ClientTests {
 
     @Test
     func `The server's limit makes calls wait, the client's own refuses them`() async throws {
-        let most = Mutex((now: 0, most: 0))
-        let server = try await FakeServer.start(hello: narrowHello(maxInFlight: 4)) { frame, connection in
-            most.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
-            connection.after(.milliseconds(5)) {
-                most.withLock { $0.now -= 1 }
-                connection.answer(frame, echo(frame))
-            }
-        }
+        let gate = Gate()
+        let server = try await FakeServer.start(hello: narrowHello(maxInFlight: 4)) { gate.answer($0, $1) }
         var narrow = configuration(server)
         narrow.maxInFlight = 20
         let client = SluiceClient(narrow)
-        _ = try await client.check(request(1))
-        let outcomes = await withTaskGroup(of: SluiceClientError?.self) { group in
-            for number in 1...30 {
-                group.addTask {
-                    await failure { () throws(SluiceClientError) in try await client.check(request(number)) }
-                }
+        let outcomes = Mutex<[SluiceClientError?]>([])
+        for number in 1...30 {
+            client.send(request(number)) { result in
+                outcomes.withLock { $0.append(result.failure) }
             }
-            return await group.reduce(into: []) { $0.append($1) }
         }
-        #expect(outcomes.count { $0 == nil } == 20)
-        #expect(outcomes.count { $0 == .tooManyInFlight(limit: 20) } == 10)
-        #expect(most.withLock { $0.most } == 4)
+        // Ten are refused at once; of the others four reach the server, which holds them.
+        while outcomes.withLock({ $0.count }) < 10 || server.received.count < 4 {
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        try await Task.sleep(for: .milliseconds(20))
+        #expect(outcomes.withLock { $0 } == Array(repeating: .tooManyInFlight(limit: 20), count: 10))
+        #expect(server.received.count == 4)
+
+        gate.open()
+        while outcomes.withLock({ $0.count }) < 30 { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(outcomes.withLock { $0.count { $0 == nil } } == 20)
         await client.shutdown()
         try await server.stop()
     }

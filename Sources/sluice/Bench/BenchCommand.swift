@@ -28,7 +28,7 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long each load is measured, 1 to 3600; a second of warm-up more.", valueName: "n"))
     var seconds = 5
 
-    @Option(help: ArgumentHelp("Entities per dimension, 1 to 1000000.", valueName: "n"))
+    @Option(help: ArgumentHelp("Entities per dimension, 1000 to 1000000.", valueName: "n"))
     var entities = 100_000
 
     @Option(help: ArgumentHelp("Threads of the service, and of the generator, 1 to 64.", valueName: "n"))
@@ -40,7 +40,7 @@ struct BenchCommand: AsyncParsableCommand {
         try Self.validate("--connections", connections ?? 1, in: 1...1_000)
         try Self.validate("--in-flight", inFlight ?? 1, in: 1...4_000)
         try Self.validate("--seconds", seconds, in: 1...3_600)
-        try Self.validate("--entities", entities, in: 1...StandardWork.mostEntities)
+        try Self.validate("--entities", entities, in: 1_000...StandardWork.mostEntities)
         try Self.validate("--threads", threads, in: 1...64)
     }
 

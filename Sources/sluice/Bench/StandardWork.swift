@@ -36,7 +36,8 @@ struct StandardWork {
         var buffer = ByteBuffer()
         // A message of this kind and length can be encoded.
         try! buffer.writeFrame(header, message: request)
-        frame = Array(buffer.readableBytesView)
+        let frame = Array(buffer.readableBytesView)
+        self.frame = frame
         offsets = placeholders.map { placeholder in
             let bytes = Array(placeholder.utf8)
             return frame.indices.first { frame[$0...].starts(with: bytes) }!
@@ -70,7 +71,8 @@ struct StandardWork {
                 guard let value = readVarint(from: &payload) else { return false }
                 if (field == 1 || field == 3) && value != 0 { return false }
             case 2:
-                guard let length = readVarint(from: &payload), length <= UInt64(payload.readableBytes) else { return false }
+                guard let length = readVarint(from: &payload) else { return false }
+                guard length <= UInt64(payload.readableBytes) else { return false }
                 payload.moveReaderIndex(forwardBy: Int(length))
             default:
                 return false
@@ -107,7 +109,7 @@ struct EntityChoice {
         state = seed
     }
 
-    /// Moves on to the next request; false when there is none.
+    /// The entities of the next request; nil when there is none.
     mutating func advance() -> (Int, Int, Int)? {
         switch order {
         case .once(let rest):

@@ -37,7 +37,8 @@ struct ResetCommand: AsyncParsableCommand {
     func validate() throws {
         try entities.validate()
         guard !entities.isEmpty || rule != nil else {
-            throw ValidationError("Say whose counters to forget, such as user=u17, or name a --rule without dimensions.")
+            throw ValidationError(
+                "Say whose counters to forget, such as user=u17, or name a --rule without dimensions.")
         }
     }
 

@@ -6,22 +6,18 @@ enum DurationWords {
 
     /// `ms` below a second stays in milliseconds.
     static func spell(ms: UInt64) -> String {
-        if ms < 1_000 { return "\(ms)ms" }
-        for (index, unit) in units.enumerated() where ms >= unit.ms {
-            guard index + 1 < units.count else { return "\(roundedUp(ms, to: unit.ms))s" }
-            let next = units[index + 1]
-            let parts = roundedUp(ms, to: next.ms)
-            let perUnit = unit.ms / next.ms
-            // 59m 59.5s rounds up to an hour, which is said as one.
-            if index > 0, parts * next.ms >= units[index - 1].ms { return "1\(units[index - 1].name)" }
-            let (whole, rest) = parts.quotientAndRemainder(dividingBy: perUnit)
-            return rest == 0 ? "\(whole)\(unit.name)" : "\(whole)\(unit.name) \(rest)\(next.name)"
-        }
-        return "\(ms)ms"
+        guard ms >= 1_000, let index = units.firstIndex(where: { ms >= $0.ms }) else { return "\(ms)ms" }
+        let (unit, next) = (units[index], units[min(index + 1, units.count - 1)])
+        let rounded = roundedUp(ms, to: next.ms)
+        // 59m 59.5s rounds up to an hour, which is said as one.
+        if index > 0, rounded >= units[index - 1].ms { return "1\(units[index - 1].name)" }
+        let (whole, rest) = rounded.quotientAndRemainder(dividingBy: unit.ms)
+        return rest == 0 ? "\(whole)\(unit.name)" : "\(whole)\(unit.name) \(rest / next.ms)\(next.name)"
     }
 
     private static func roundedUp(_ ms: UInt64, to unit: UInt64) -> UInt64 {
-        let (quotient, remainder) = ms.quotientAndRemainder(dividingBy: unit)
-        return remainder == 0 ? quotient : quotient + 1
+        let remainder = ms % unit
+        let (rounded, overflow) = (ms - remainder).addingReportingOverflow(remainder == 0 ? 0 : unit)
+        return overflow ? ms - remainder : rounded
     }
 }

@@ -79,8 +79,10 @@ struct JSONScanner {
             position += 1
         }
         let hasLeadingZero = first == UInt8(ascii: "0") && position - start > 1
-        let goesOn = position < bytes.count && [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")]
-            .contains(bytes[position])
+        let goesOn =
+            position < bytes.count
+            && [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")]
+                .contains(bytes[position])
         guard !hasLeadingZero, !goesOn else {
             position = start
             throw problem(expectation)

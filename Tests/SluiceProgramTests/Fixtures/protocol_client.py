@@ -249,7 +249,7 @@ def main():
     saw = {"hello": connection.hello, "ping": connection.ping()}
 
     request = (CHECK, check_request(arguments.action, entities, MODES[arguments.mode]))
-    at_once = min(arguments.count, connection.hello["max_in_flight"])
+    at_once = max(1, min(arguments.count, connection.hello["max_in_flight"]))
     lines, left = [], arguments.count
     while left > 0:
         answers, streams = connection.call([request] * min(left, at_once), micros)

@@ -1,0 +1,115 @@
+import Foundation
+import SluiceModel
+import SluiceReference
+import SluiceWire
+import TestSupport
+import Testing
+
+@testable import SluiceEngine
+
+/// The real scripts on a real Redis against the reference model.
+@Suite("Redis decides as the reference model does")
+struct DifferentialTests {
+    /// Operations in all; `make test-nightly` asks for more.
+    private static let operations =
+        ProcessInfo.processInfo.environment["SLUICE_TEST_OPERATIONS"].flatMap { Int($0) } ?? 200_000
+
+    @Test("Random rules, costs, times, ages, modes and live changes are decided equally")
+    func randomTraffic() async throws {
+        var seeds = SeededGenerator.announced()
+        let redis = try RedisServer()
+        let perRound = 2_000
+        for round in 0..<max(1, Self.operations / perRound) {
+            let seed = seeds.next()
+            let agreed = try await Self.play(seed: seed, operations: perRound, on: redis, round: round)
+            guard agreed else { return }
+        }
+    }
+
+    /// - Returns: whether model and Redis agreed on everything.
+    private static func play(seed: UInt64, operations: Int, on redis: RedisServer, round: Int) async throws -> Bool {
+        var traffic = RandomTraffic(random: SeededGenerator(seed: seed))
+        var model = ReferenceModel(rules: traffic.rules)
+        var settings = EngineHarness.settings()
+        settings.keyPrefix = "t\(round)-"
+        let engine = try await EngineHarness(redis: redis, rules: traffic.rules, settings: settings)
+        var generation: UInt64 = 1
+        var done = 0
+        while done < operations {
+            if traffic.random.oneIn(30) {
+                traffic.changeRules()
+                generation += 1
+                model.replace(rules: traffic.rules)
+                try await engine.replace(rules: traffic.rules, generation: generation)
+            }
+            var calls: [(request: ReferenceModel.Request, atMs: UInt64?)] = []
+            for _ in 0..<Int.random(in: 1...40, using: &traffic.random) {
+                traffic.tick()
+                calls.append((traffic.request(), traffic.nowMs))
+            }
+            let outcomes = try await engine.decide(calls)
+            for (call, outcome) in zip(calls, outcomes) {
+                guard case .response(let response) = outcome else {
+                    if call.request.ageMs > 0, case .refused(.invalidArgument, _) = outcome { continue }
+                    Issue.record("seed \(seed), operation \(done): \(outcome)")
+                    return false
+                }
+                let expected = model.decide(call.request, atMs: call.atMs!)
+                let decided = ReferenceModel.Decision(response)
+                guard decided == expected, response.generation == generation, response.basis == .redis else {
+                    Issue.record(
+                        """
+                        seed \(seed), operation \(done), at \(call.atMs!): \(call.request)
+                        model \(expected)
+                        Redis \(decided)
+                        rules \(traffic.rules)
+                        """
+                    )
+                    return false
+                }
+                done += 1
+            }
+            if traffic.random.oneIn(10) {
+                let entities = traffic.request().entities.filter { !$0.value.isEmpty }
+                let seen = try await engine.inspect(entities, atMs: traffic.nowMs)
+                let expected = model.inspect(entities, atMs: traffic.nowMs)
+                #expect(seen.map(\.used) == expected.map(\.used), "seed \(seed)")
+                #expect(seen.map(\.resetMs) == expected.map(\.resetMs), "seed \(seed)")
+                #expect(seen.map(\.rule) == expected.map(\.rule), "seed \(seed)")
+            }
+        }
+        let steps = try await engine.run { $0.metrics.clockSteps }
+        #expect(Int(steps) == model.clockSteps, "seed \(seed)")
+        try await engine.shutDown()
+        return true
+    }
+}
+
+extension ReferenceModel.Decision {
+    /// What a response says of a decision.
+    init(_ response: WireCheckResponse) {
+        self.init(
+            verdict: Verdict(response.verdict)!,
+            trips: response.trips.map { trip in
+                ReferenceModel.Trip(
+                    rule: trip.rule,
+                    windowMs: trip.windowMs,
+                    max: trip.max,
+                    used: trip.used,
+                    retryAfterMs: trip.hasRetryAfterMs ? trip.retryAfterMs : nil,
+                    verdict: Verdict(trip.verdict)!,
+                    shadow: trip.shadow
+                )
+            },
+            retryAfterMs: response.hasRetryAfterMs ? response.retryAfterMs : nil,
+            tightest: response.hasTightest
+                ? ReferenceModel.Headroom(
+                    rule: response.tightest.rule,
+                    windowMs: response.tightest.windowMs,
+                    max: response.tightest.max,
+                    remaining: response.tightest.remaining,
+                    resetMs: response.tightest.resetMs
+                ) : nil
+        )
+    }
+}

@@ -1,0 +1,198 @@
+import Foundation
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import SluiceModel
+import SluiceReference
+import SluiceWire
+import SwiftProtobuf
+import TestSupport
+
+@testable import SluiceEngine
+
+/// A decider with its link on a loop of its own, fed with requests and giving back decoded answers: everything of the
+/// service but its sockets to clients.
+final class EngineHarness: Sendable {
+    /// One answer, or why there is none.
+    enum Outcome {
+        case response(WireCheckResponse)
+        case refused(WireStatus, String)
+    }
+
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let lane: NIOLoopBound<Lane>
+    private let loop: any EventLoop
+    let settings: ServiceSettings
+
+    private final class Lane {
+        let decider: Decider
+        let sink: CollectingSink
+
+        init(decider: Decider) {
+            self.decider = decider
+            sink = CollectingSink()
+            decider.sink = sink
+        }
+    }
+
+    static func settings(clock: ServiceSettings.Clock = .request) -> ServiceSettings {
+        var settings = ServiceSettings()
+        settings.clock = clock
+        settings.deadlines.standard = nil
+        return settings
+    }
+
+    init(redis: RedisServer, rules: [Rule], settings: ServiceSettings = EngineHarness.settings()) async throws {
+        self.settings = settings
+        let loop = group.next()
+        self.loop = loop
+        let rules = Self.active(rules, generation: 1, settings)
+        let target = RedisTarget(endpoint: .unix(path: redis.socket))
+        var logger = Logger(label: "test")
+        logger.logLevel = .error
+        lane = try await loop.submit { [logger] in
+            let link = RedisLink(target: target, loop: loop, logger: logger)
+            let decider = Decider(loop: loop, settings: settings, rules: rules, link: link, logger: logger)
+            decider.start()
+            return NIOLoopBound(Lane(decider: decider), eventLoop: loop)
+        }.get()
+        for _ in 0..<500 {
+            if try await run({ $0.link.isReady }) { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw RedisServer.Failure.didNotStart
+    }
+
+    private static func active(_ rules: [Rule], generation: UInt64, _ settings: ServiceSettings) -> ActiveRules {
+        ActiveRules(
+            LimitsFile(rules: rules),
+            generation: generation,
+            source: ActiveRules.Source(path: "", yaml: "", sha256: "", loadedAtMs: 0),
+            keyPrefix: settings.keyPrefix
+        )
+    }
+
+    func run<R: Sendable>(_ body: @escaping @Sendable (Decider) -> R) async throws -> R {
+        let lane = lane
+        return try await loop.submit { body(lane.value.decider) }.get()
+    }
+
+    func replace(rules: [Rule], generation: UInt64) async throws {
+        let active = Self.active(rules, generation: generation, settings)
+        try await run { $0.use(active) }
+    }
+
+    /// Submits the requests in one turn of the loop and waits for all of the answers, in order.
+    func decide(_ requests: [(request: ReferenceModel.Request, atMs: UInt64?)]) async throws -> [Outcome] {
+        let payloads = try requests.map { try Self.payload($0.request, atMs: $0.atMs) }
+        let lane = lane
+        return try await loop.flatSubmit {
+            let lane = lane.value
+            let done = lane.decider.loop.makePromise(of: [Outcome].self)
+            lane.sink.expect(payloads.count, done)
+            let decoder = CheckDecoder(takesTime: lane.decider.settings.clock == .request)
+            for (position, payload) in payloads.enumerated() {
+                let caller = Caller(connection: 0, epoch: 0, stream: UInt32(position))
+                do throws(InvalidRequest) {
+                    try payload.withReadableBytesTyped { (bytes) throws(InvalidRequest) in
+                        let view = try decoder.decode(bytes, 0..<bytes.count)
+                        try lane.decider.checkAge(view)
+                        lane.decider.submit(view, from: caller, received: .now(), deadline: .distantFuture)
+                    }
+                } catch {
+                    lane.sink.refuse(caller, .invalidArgument, error.message)
+                }
+            }
+            return done.futureResult
+        }.get()
+    }
+
+    /// How full each limit of the entities is.
+    func inspect(
+        _ entities: [(dimension: String, value: [UInt8])],
+        atMs: UInt64?
+    ) async throws -> [(rule: String, limit: Limit, used: UInt64, resetMs: UInt64)] {
+        let lane = lane
+        let wire = entities.map { WireEntity(dimension: $0.dimension, value: $0.value) }
+        return try await loop.flatSubmit {
+            let decider = lane.value.decider
+            let done = decider.loop.makePromise(of: [(rule: String, limit: Limit, used: UInt64, resetMs: UInt64)].self)
+            let list: EntityList
+            do throws(InvalidRequest) {
+                list = try EntityList(wire)
+            } catch {
+                return decider.loop.makeFailedFuture(error)
+            }
+            list.withView { view in
+                var view = view
+                view.atMs = atMs
+                decider.inspect(view) { rules, uses, result in
+                    let places = uses.flatMap { use in
+                        let variant = rules.set.variants[Int(use.variant)]
+                        return variant.limits.map { (rules.set.rules[variant.rule].name, $0) }
+                    }
+                    done.completeWith(
+                        result.mapError { $0 as any Error }.map { limits in
+                            zip(places, limits).map { ($0.0, $0.1, $1.used, $1.resetMs) }
+                        }
+                    )
+                }
+            }
+            return done.futureResult
+        }.get()
+    }
+
+    func shutDown() async throws {
+        try await run { $0.shutDown() }
+        try await group.shutdownGracefully()
+    }
+
+    static func payload(_ request: ReferenceModel.Request, atMs: UInt64?) throws -> ByteBuffer {
+        var message = WireCheckRequest()
+        message.action = String(decoding: request.action, as: UTF8.self)
+        message.entities = request.entities.map { WireEntity(dimension: $0.dimension, value: $0.value) }
+        message.cost = UInt32(request.cost)
+        message.amount = request.amount
+        message.mode = WireMode(request.mode)
+        message.ageMs = request.ageMs
+        message.atMs = atMs ?? 0
+        let bytes: [UInt8] = try message.serializedBytes()
+        return ByteBuffer(bytes: bytes)
+    }
+}
+
+/// Gathers the answers of one call.
+private final class CollectingSink: AnswerSink {
+    private var outcomes: [EngineHarness.Outcome?] = []
+    private var missing = 0
+    private var done: EventLoopPromise<[EngineHarness.Outcome]>?
+
+    func expect(_ count: Int, _ done: EventLoopPromise<[EngineHarness.Outcome]>) {
+        outcomes = Array(repeating: nil, count: count)
+        missing = count
+        self.done = done
+    }
+
+    private func take(_ caller: Caller, _ outcome: EngineHarness.Outcome) {
+        outcomes[Int(caller.stream)] = outcome
+        missing -= 1
+        if missing == 0 { done?.succeed(outcomes.map { $0! }) }
+    }
+
+    func deliver(_ caller: Caller, micros: UInt32, _ payload: (inout ByteBuffer) -> Void) {
+        var buffer = ByteBuffer()
+        payload(&buffer)
+        do {
+            take(caller, .response(try WireCheckResponse(payload: buffer)))
+        } catch {
+            take(caller, .refused(.internal, "an answer that does not decode"))
+        }
+    }
+
+    func refuse(_ caller: Caller, _ status: WireStatus, _ message: String) {
+        take(caller, .refused(status, message))
+    }
+
+    func endOfTurn() {}
+}

@@ -1,0 +1,115 @@
+import SluiceModel
+import SluiceReference
+import TestSupport
+
+/// Rules and requests at random, small enough that limits trip and windows pass all the time.
+struct RandomTraffic {
+    var random: SeededGenerator
+    private(set) var rules: [Rule] = []
+    private(set) var nowMs: UInt64
+    private static let dimensions = ["user", "device", "merchant", "tier"]
+    private static let actions = ["login", "login.failed", "buy", "buy.now"]
+    private static let windows: [UInt64] = [1, 7, 40, 100, 1_000, 1_234, 5_000, 60_000]
+
+    init(random: SeededGenerator) {
+        self.random = random
+        nowMs = UInt64.random(in: 1_000_000...2_000_000, using: &self.random)
+        rules = (0..<Int.random(in: 1...5, using: &self.random)).map { rule($0) }
+    }
+
+    private mutating func pick<T>(_ list: [T]) -> T { list.randomElement(using: &random)! }
+
+    private mutating func patterns() -> [Pattern] {
+        (0..<Int.random(in: 1...2, using: &random)).map { _ in
+            random.oneIn(4) ? Pattern(pick(["", "log", "login", "buy"]), isPrefix: true) : Pattern(pick(Self.actions))
+        }
+    }
+
+    private mutating func maximum() -> UInt64 {
+        pick([0, 1, 2, 3, 5, 8, 20, 64, 65, 100, 1_000, 70_000, 1 << 31, Caps.exactInteger])
+    }
+
+    /// Limits over `windows`: the set of windows stays that of the rule, so that a live change keeps its counters.
+    private mutating func limits(over windows: [UInt64]) -> [Limit] {
+        var limits = windows.map { Limit(max: maximum(), windowMs: $0, verdict: verdict(), text: "") }
+        while limits.count < 6, random.oneIn(3) {
+            limits.append(Limit(max: maximum(), windowMs: pick(windows), verdict: verdict(), text: ""))
+        }
+        return limits
+    }
+
+    private mutating func verdict() -> Verdict { pick([.review, .challenge, .deny, .deny, .deny]) }
+
+    private mutating func condition() -> Condition {
+        let dimension = pick(Self.dimensions)
+        let patterns = (0..<Int.random(in: 1...2, using: &random)).map { _ in
+            random.oneIn(3) ? Pattern(pick(["", "a", "ab"]), isPrefix: true) : Pattern(pick(["a", "ab", "abc", "b"]))
+        }
+        return Condition(dimension: dimension, patterns: patterns)
+    }
+
+    private mutating func rule(_ number: Int) -> Rule {
+        var per = Self.dimensions.dropLast().shuffled(using: &random)
+        per.removeLast(Int.random(in: 0...per.count, using: &random))
+        let windows = (0..<Int.random(in: 1...3, using: &random)).map { _ in pick(Self.windows) }
+        var rule = Rule(name: "r\(number)", check: patterns(), per: per, limits: [])
+        vary(&rule, windows: Array(Set(windows)).sorted())
+        return rule
+    }
+
+    /// Everything of a rule but its name, its tuple and its windows.
+    private mutating func vary(_ rule: inout Rule, windows: [UInt64]) {
+        rule.check = patterns()
+        rule.count = random.oneIn(3) ? patterns() : rule.check
+        rule.limits = limits(over: windows)
+        rule.when = random.oneIn(4) ? [condition()] : []
+        rule.counting = random.oneIn(3) ? .attempts : .admitted
+        rule.shadow = random.oneIn(4)
+        rule.exactUpTo = pick([0, 2, 64, 64, 1_000])
+        rule.slices = pick([1, 2, 7, 60, 60, 120])
+        rule.overrides = []
+        while random.oneIn(3), rule.overrides.count < 4 {
+            let conditions = (0..<Int.random(in: 1...2, using: &random)).map { _ in condition() }
+            var seen: Set<String> = []
+            let distinct = conditions.filter { seen.insert($0.dimension).inserted }
+            let effect: Override.Effect = random.oneIn(4) ? .exempt : .limits(limits(over: windows))
+            rule.overrides.append(Override(conditions: distinct, effect: effect))
+        }
+    }
+
+    /// A live change: other limits, actions and resolutions for the same rules and windows.
+    mutating func changeRules() {
+        for index in rules.indices where random.oneIn(2) {
+            let windows = Set(rules[index].limits.map(\.windowMs)).sorted()
+            var rule = rules[index]
+            vary(&rule, windows: windows)
+            rules[index] = rule
+        }
+    }
+
+    /// Lets time pass, or now and then go back.
+    mutating func tick() {
+        switch Int.random(in: 0..<40, using: &random) {
+        case 0: nowMs -= min(nowMs, UInt64.random(in: 0...900, using: &random))
+        case 1: nowMs -= min(nowMs, UInt64.random(in: 0...100_000, using: &random))
+        case 2: nowMs += UInt64.random(in: 0...100_000, using: &random)
+        case 3...10: nowMs += UInt64.random(in: 0...2_000, using: &random)
+        case 11...20: nowMs += UInt64.random(in: 0...50, using: &random)
+        case 21...30: nowMs += UInt64.random(in: 0...2, using: &random)
+        default: break
+        }
+    }
+
+    mutating func request() -> ReferenceModel.Request {
+        var entities: [(dimension: String, value: [UInt8])] = []
+        for dimension in Self.dimensions where !random.oneIn(6) {
+            entities.append((dimension, Array(pick(["a", "ab", "abc", "b", ""]).utf8)))
+        }
+        let mode: Mode = pick([.check, .check, .check, .check, .peek, .record])
+        let cost: UInt64 = random.oneIn(8) ? pick([2, 3, 7, 255, 256, 65_536, 0x7FFF_FFFF]) : pick([0, 1, 1, 1, 2])
+        let age: UInt64 = mode == .record && random.oneIn(2) ? UInt64.random(in: 0...3_000, using: &random) : 0
+        return ReferenceModel.Request(
+            action: Array(pick(Self.actions).utf8), entities: entities, cost: cost, mode: mode, ageMs: age
+        )
+    }
+}
