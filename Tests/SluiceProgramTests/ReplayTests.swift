@@ -51,16 +51,16 @@ import Testing
             login(1_002_000, "a"),
             login(1_002_500, "b"),
             login(1_004_000, "a"),
-            login(1_005_000, "a"),
+            login(1_005_500, "a"),
             // The pair at 1,000,000 counts while t <= 1,010,000.
             login(1_010_001, "a"),
             login(1_065_000, "a", #", "mode": "peek""#),
         ])
         #expect(outcome.status == 0, "\(outcome.errors)")
         let challenge4 = trip("logins", 10_000, max: 2, used: 2, "challenge", retry: 8_001)
-        let challenge5 = trip("logins", 10_000, max: 2, used: 3, "challenge", retry: 7_001)
-        let deny5 = trip("logins", 60_000, max: 3, used: 3, "deny", retry: 55_001)
-        let challenge6 = trip("logins", 10_000, max: 2, used: 2, "challenge", retry: 4_000)
+        let challenge5 = trip("logins", 10_000, max: 2, used: 3, "challenge", retry: 6_501)
+        let deny5 = trip("logins", 60_000, max: 3, used: 3, "deny", retry: 54_501)
+        let challenge6 = trip("logins", 10_000, max: 2, used: 2, "challenge", retry: 2_000)
         let deny6 = trip("logins", 60_000, max: 3, used: 3, "deny", retry: 50_000)
         let shadow = trip("trial", 1_000, max: 1, used: 1, "deny", retry: 501, shadow: true)
         #expect(
@@ -69,7 +69,7 @@ import Testing
                 #"{"n": 1, "verdict": "allow", "retry_after_ms": null, "trips": []}"#,
                 #"{"n": 2, "verdict": "allow", "retry_after_ms": null, "trips": [\#(shadow)]}"#,
                 #"{"n": 3, "verdict": "challenge", "retry_after_ms": 8001, "trips": [\#(challenge4)]}"#,
-                #"{"n": 4, "verdict": "deny", "retry_after_ms": 55001, "trips": [\#(challenge5), \#(deny5)]}"#,
+                #"{"n": 4, "verdict": "deny", "retry_after_ms": 54501, "trips": [\#(challenge5), \#(deny5)]}"#,
                 #"{"n": 5, "verdict": "deny", "retry_after_ms": 50000, "trips": [\#(challenge6), \#(deny6)]}"#,
                 #"{"n": 6, "verdict": "allow", "retry_after_ms": null, "trips": []}"#,
             ])
@@ -81,7 +81,7 @@ import Testing
         let outcome = try replay(
             [
                 login(1_000_000, "a", bot), login(1_002_000, "a", bot), login(1_004_000, "a", bot),
-                login(1_005_000, "a", bot), login(1_008_000, "b"), login(1_008_500, "c"),
+                login(1_005_500, "a", bot), login(1_008_000, "b"), login(1_008_500, "c"),
                 #"{"at": 1010000, "action": "login", "mode": "record"}"#,
                 #"{"at": 1010000, "action": "refund", "entities": {"user": "a"}}"#,
             ],

@@ -52,7 +52,7 @@ final class EmbeddedRedis: Sendable {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        try process.run()
+        try runWithSignals(process)
         let redis = EmbeddedRedis(socket: socket, process: process, lock: lock)
         try? "\(process.processIdentifier)".write(
             toFile: "\(stateDirectory)/redis.pid", atomically: true, encoding: .utf8
@@ -82,6 +82,17 @@ final class EmbeddedRedis: Sendable {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         try? FileManager.default.removeItem(atPath: socket)
         close(lock)
+    }
+
+    /// Starts a child with no signal blocked. It inherits the mask of the thread that starts it, and the threads of
+    /// Swift's pool block every signal: a Redis started from one never hears SIGTERM.
+    private static func runWithSignals(_ process: Process) throws {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try process.run()
     }
 
     private static func find(_ program: String) -> String? {
