@@ -35,7 +35,10 @@ let package = Package(
         .target(
             name: "LuaScripts",
             path: "lua",
-            resources: [.embedInCode("decide.lua"), .embedInCode("reset.lua")],
+            resources: [
+                .embedInCode("decide.lua"), .embedInCode("decide-cells.lua"), .embedInCode("decide-judge.lua"),
+                .embedInCode("reset.lua"),
+            ],
             swiftSettings: swiftSettings
         ),
         .target(name: "CHiredis", linkerSettings: [.linkedLibrary("hiredis")]),

@@ -1,7 +1,8 @@
 /// The scripts of this folder, as the bytes SCRIPT LOAD takes.
 public enum LuaScripts {
     /// Judges and counts one batch of requests.
-    public static let decide: [UInt8] = PackageResources.decide_lua
+    public static let decide: [UInt8] =
+        PackageResources.decide_lua + PackageResources.decide_cells_lua + PackageResources.decide_judge_lua
     /// Forgets the counters of one entity tuple.
     public static let reset: [UInt8] = PackageResources.reset_lua
 }

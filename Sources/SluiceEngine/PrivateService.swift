@@ -17,7 +17,8 @@ public enum PrivateService {
         threads: Int = 1,
         _ body: @Sendable @escaping (Endpoint) async throws -> R
     ) async throws -> R {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-\(UUID().uuidString.prefix(8))")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "sluice-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: folder) }
         var settings = ServiceSettings()
         settings.stateDirectory = folder.path
@@ -30,9 +31,12 @@ public enum PrivateService {
         var logger = Logger(label: "sluice")
         logger.logLevel = .error
         let service = SluiceService(settings: settings, rules: limits, logger: logger) { announce.yield($0) }
-        let group = ServiceGroup(configuration: .init(services: [service], logger: Logger(label: "lifecycle") { _ in
-            SwiftLogNoOpLogHandler()
-        }))
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [service],
+                logger: Logger(label: "lifecycle") { _ in
+                    SwiftLogNoOpLogHandler()
+                }))
         return try await withThrowingTaskGroup(of: R?.self) { tasks in
             tasks.addTask {
                 defer { announce.finish() }

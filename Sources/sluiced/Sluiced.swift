@@ -30,13 +30,17 @@ struct Sluiced: AsyncParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("Settings file (YAML). Flags win over SLUICE_... variables, those over the file.", valueName: "FILE"))
+    @Option(
+        help: ArgumentHelp(
+            "Settings file (YAML). Flags win over SLUICE_... variables, those over the file.", valueName: "FILE"))
     var config: String?
     @Option(help: ArgumentHelp("Limits file, or a directory of *.yaml read as one.", valueName: "PATH"))
     var limits: String?
     @Option(help: ArgumentHelp("Where clients connect (default 127.0.0.1:7400).", valueName: "HOST:PORT|unix:PATH"))
     var listen: String?
-    @Option(help: ArgumentHelp("Where operators connect (default unix:STATE_DIR/admin.sock).", valueName: "unix:PATH|HOST:PORT"))
+    @Option(
+        help: ArgumentHelp(
+            "Where operators connect (default unix:STATE_DIR/admin.sock).", valueName: "unix:PATH|HOST:PORT"))
     var admin: String?
     @Option(help: ArgumentHelp("Health over HTTP (default 127.0.0.1:7401); `off` for none.", valueName: "HOST:PORT"))
     var http: String?
@@ -48,7 +52,9 @@ struct Sluiced: AsyncParsableCommand {
     var threads: Int?
     @Option(help: ArgumentHelp("Whose clock windows go by: redis, or request for replays.", valueName: "redis|request"))
     var clock: String?
-    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical (default info).", valueName: "LEVEL"))
+    @Option(
+        help: ArgumentHelp("trace, debug, info, notice, warning, error or critical (default info).", valueName: "LEVEL")
+    )
     var logLevel: String?
 
     func run() async throws {

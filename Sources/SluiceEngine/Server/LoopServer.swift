@@ -153,7 +153,8 @@ final class LoopServer {
                 }
             }
             guard !requests.isEmpty else {
-                return connection.write(FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream)) { _ in }
+                return connection.write(FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream)) { _ in
+                }
             }
             guard decider.hasRoom(for: requests.count) else {
                 decider.updateMetrics { $0.shed += UInt64(requests.count) }

@@ -45,7 +45,9 @@ public struct SettingsReader {
 
     private static func provider(_ name: String, _ values: [String: String]) -> InMemoryProvider {
         var keyed: [AbsoluteConfigKey: ConfigValue] = [:]
-        for (key, value) in values { keyed[AbsoluteConfigKey(Self.key(key))] = ConfigValue(.string(value), isSecret: false) }
+        for (key, value) in values {
+            keyed[AbsoluteConfigKey(Self.key(key))] = ConfigValue(.string(value), isSecret: false)
+        }
         return InMemoryProvider(name: name, values: keyed)
     }
 
@@ -126,21 +128,30 @@ public struct SettingsReader {
             }
         }
         func takeCount(_ key: String, _ range: ClosedRange<Int>, _ set: (Int) -> Void) {
-            take(key, "a number from \(range.lowerBound) to \(range.upperBound)", {
-                Int($0).flatMap { range.contains($0) ? $0 : nil }
-            }, set)
+            take(
+                key, "a number from \(range.lowerBound) to \(range.upperBound)",
+                {
+                    Int($0).flatMap { range.contains($0) ? $0 : nil }
+                }, set)
         }
         func takeDuration(_ key: String, _ set: (TimeAmount) -> Void) {
-            take(key, "a duration from 1ms to 1h", { text in
-                DurationText.parseMs(text).flatMap { 1...3_600_000 ~= $0 ? TimeAmount.milliseconds(Int64($0)) : nil }
-            }, set)
+            take(
+                key, "a duration from 1ms to 1h",
+                { text in
+                    DurationText.parseMs(text).flatMap {
+                        1...3_600_000 ~= $0 ? TimeAmount.milliseconds(Int64($0)) : nil
+                    }
+                }, set)
         }
         take("limits", "a path", { $0 }) { settings.limitsPath = $0.isEmpty ? nil : $0 }
         take("listen", "HOST:PORT or unix:PATH", { try Endpoint($0) }) { settings.listeners.data = $0 }
         take("admin", "unix:PATH or HOST:PORT", { try Endpoint($0) }) { settings.listeners.admin = $0 }
-        take("http", "HOST:PORT or off", { (text) -> Endpoint?? in
-            text == "off" ? .some(nil) : .some(try Endpoint(text))
-        }) { settings.listeners.http = $0 }
+        take(
+            "http", "HOST:PORT or off",
+            { (text) -> Endpoint?? in
+                text == "off" ? .some(nil) : .some(try Endpoint(text))
+            }
+        ) { settings.listeners.http = $0 }
         take("redis", "a Redis URL", { $0 == "embedded" ? .embedded : .target(try RedisTarget(url: $0)) }) {
             settings.redis = $0
         }

@@ -1,0 +1,265 @@
+-- Third part of the decide script: read, judge, count, answer, write. See decide.lua for the contract.
+
+-- 4. Read and decode every cell.
+local cellsOf, cell = {}, 0
+for _ = 1, nGroups do
+  local k, m = A[p], A[p + 1]
+  local list = cellsOf[k]
+  if not list then
+    list = {}
+    cellsOf[k] = list
+  end
+  if m == 1 then
+    cell = cell + 1
+    local counter = A[p + 2]
+    local value = pcall_('HGET', KEYS[k], cField[counter])
+    if type(value) == 'table' then
+      bad[cell] = true
+    else
+      load(cell, counter, value)
+    end
+    list[#list + 1] = cell
+  else
+    local fields = {}
+    for j = 1, m do fields[j] = cField[A[p + 1 + j]] end
+    local values = pcall_('HMGET', KEYS[k], unpack(fields))
+    for j = 1, m do
+      cell = cell + 1
+      if values.err then
+        bad[cell] = true
+      else
+        load(cell, A[p + 1 + j], values[j])
+      end
+      list[#list + 1] = cell
+    end
+  end
+  p = p + 2 + m
+end
+
+-- 5. Judge the requests in order, each on what those before it left.
+local clock = call('TIME')
+local redisNow = clock[1] * 1000 + (clock[2] - clock[2] % 1000) / 1000
+local reply, r = { redisNow, 0 }, 2
+local judgeTick, saved, savedCell, savedStep = {}, {}, {}, {}
+local tripOrdinal, tripCell, tripMax, tripWeight, tripUsed = {}, {}, {}, {}, {}
+
+for request = 1, nRequests do
+  item = request
+  local op, cost = A[p], A[p + 1] * 65536 + A[p + 2]
+  p = p + 3
+  local mode, age, now = op % 4, false, redisNow
+  if op % 8 >= 4 then
+    age = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
+    p = p + 3
+  end
+  if op >= 8 then
+    now = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
+    p = p + 3
+  end
+  local uses = A[p]
+  local from = p + 1
+
+  -- Bring every cell to now. What this request does not change for good is put back afterwards, where a later one
+  -- could tell: at the callers' times, which may go back, and where the clock was set back.
+  local unreadable, saves = false, 0
+  p = from
+  for _ = 1, uses do
+    local v, flags = A[p], A[p + 1]
+    local counter = vFirst[v]
+    for j = 1, vCounters[v] do
+      local c = A[p + 1 + j]
+      if bad[c] then
+        unreadable = true
+      elseif mode ~= 2 or flags >= 2 then
+        local l = last[c]
+        if l and (op >= 8 or l * tick[c] > now) then
+          saves = saves + 1
+          savedCell[saves], saved[saves] = c, save(c)
+          judgeTick[c], savedStep[saves] = advance(c, counter + j, now)
+          if savedStep[saves] and mode == 0 then dirty[c], changedBy[c] = true, item end
+        else
+          judgeTick[c] = advance(c, counter + j, now)
+        end
+      end
+    end
+    p = p + 2 + vCounters[v]
+  end
+  local beyond = p
+
+  if unreadable then
+    r = r + 1
+    reply[r] = -1
+  elseif mode == 3 then
+    r = r + 1
+    local head, limits = r, 0
+    p = from
+    for _ = 1, uses do
+      local v = A[p]
+      for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
+        local c = A[p + 1 + lCounter[l]]
+        reply[r + 1] = total[c]
+        reply[r + 2] = last[c] and (last[c] + ticks[c] + 1) * tick[c] - now or 0
+        r, limits = r + 2, limits + 1
+      end
+      p = p + 2 + vCounters[v]
+    end
+    reply[head] = limits
+  else
+    -- Judge.
+    local verdict, trips, ordinal = 0, 0, 0
+    local ownDenial = false
+    p = from
+    for u = 1, (mode == 2 and 0 or uses) do
+      local v, flags = A[p], A[p + 1]
+      if flags % 2 == 1 then
+        local w = flags >= 2 and cost or 1
+        local shadow = vFlags[v] >= 2
+        for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
+          local c, max = A[p + 1 + lCounter[l]], lMax[l]
+          local used = total[c]
+          if w > max - used or max == 0 then
+            trips = trips + 1
+            tripOrdinal[trips], tripCell[trips], tripMax[trips] = ordinal, c, max
+            tripWeight[trips], tripUsed[trips] = w, used
+            if shadow then
+              if lVerdict[l] == 3 then
+                ownDenial = ownDenial or {}
+                ownDenial[u] = true
+              end
+            elseif lVerdict[l] > verdict then
+              verdict = lVerdict[l]
+            end
+          end
+          ordinal = ordinal + 1
+        end
+      end
+      p = p + 2 + vCounters[v]
+    end
+
+    -- Count.
+    if mode ~= 1 then
+      p = from
+      for u = 1, uses do
+        local v = A[p]
+        if A[p + 1] >= 2
+          and (mode == 2 or vFlags[v] % 2 == 1 or verdict < 3 and not (ownDenial and ownDenial[u])) then
+          local counter = vFirst[v]
+          for j = 1, vCounters[v] do
+            local c = A[p + 1 + j]
+            local k = judgeTick[c]
+            local own = false
+            if age then
+              local s = last[c] and tick[c] or cTick[counter + j]
+              local ahead = k * s > now and k * s or now
+              own = ahead - age
+            end
+            add(c, counter + j, k, cost, own)
+          end
+        end
+        p = p + 2 + vCounters[v]
+      end
+    end
+
+    -- Answer, on the counters as this request leaves them.
+    r = r + 1
+    local head, tightest, least, left, reset = r, 0, 2, 0, 0
+    if mode ~= 2 then
+      ordinal = 0
+      p = from
+      for _ = 1, uses do
+        local v = A[p]
+        if A[p + 1] % 2 == 1 then
+          if vFlags[v] >= 2 then
+            ordinal = ordinal + vLimits[v]
+          else
+            for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
+              local c, max = A[p + 1 + lCounter[l]], lMax[l]
+              local remaining = max - total[c]
+              if remaining < 0 then remaining = 0 end
+              local share = max > 0 and remaining / max or 0
+              ordinal = ordinal + 1
+              if share < least then
+                least, tightest, left = share, ordinal, remaining
+                reset = last[c] and (last[c] + ticks[c] + 1) * tick[c] - now or 0
+              end
+            end
+          end
+        end
+        p = p + 2 + vCounters[v]
+      end
+      if tightest > 0 then
+        reply[r + 1], reply[r + 2] = left, reset
+        r = r + 2
+      end
+    end
+    reply[head] = verdict + 4 * trips + 1024 * tightest
+    for t = 1, trips do
+      reply[r + 1], reply[r + 2] = tripOrdinal[t], tripUsed[t]
+      reply[r + 3] = retryAfter(tripCell[t], tripMax[t], tripWeight[t], now)
+      r = r + 3
+    end
+  end
+  for i = 1, saves do
+    local c = savedCell[i]
+    if changedBy[c] ~= item then
+      restore(c, saved[i])
+    elseif savedStep[i] then
+      steps = steps + 1
+    end
+  end
+  p = beyond
+end
+
+-- 6. Write what changed: one HSET for each entity, in parts of 500 fields where it has more.
+for k = 1, #KEYS do
+  local key, args, n, need, sweep = KEYS[k], {}, 0, 0, false
+  for _, c in ipairs(cellsOf[k]) do
+    if dirty[c] then
+      local counter = counterOf[c]
+      if last[c] then
+        if lastW[c] >= POW[wgtW[c]] or total[c] >= POW[wgtW[c] + 1] then implode(c, explode(c)) end
+        local ow, ww, s = offW[c], wgtW[c], tick[c]
+        local head
+        if s > 1 then
+          head = pack('>BBBI2I5I6I' .. (ww + 1), 1, cMeasure[counter] + 4, ow * 16 + ww, cPrint[counter], s, base[c],
+            total[c])
+        else
+          head = pack('>BBBI2I6I' .. (ww + 1), 1, cMeasure[counter], ow * 16 + ww, cPrint[counter], base[c], total[c])
+        end
+        args[n + 1] = cField[counter]
+        args[n + 2] = head .. sub(body[c], at[c]) .. pack(pairsOf(ow, ww), last[c] - base[c], lastW[c])
+        n = n + 2
+        if not raw[c] or stamp[c] ~= cPrint[counter] then sweep = cFields[counter] end
+        if longer[c] then
+          local ends = (last[c] + ticks[c] + 1) * s
+          if ends > need then need = ends end
+        end
+      elseif raw[c] then
+        call('HDEL', key, cField[counter])
+      end
+    end
+  end
+  if n > 0 then
+    local fresh = false
+    if sweep then
+      local fields, gone = call('HKEYS', key), 0
+      for i = 1, #fields do
+        if not find(sweep, '|' .. fields[i] .. '|', 1, true) then gone = gone + call('HDEL', key, fields[i]) end
+      end
+      fresh = gone == #fields
+    end
+    for i = 1, n, 1000 do call('HSET', key, unpack(args, i, n < i + 999 and n or i + 999)) end
+    if need > 0 then
+      if slack > 0 then
+        local ttl = need - redisNow
+        call('PEXPIRE', key, slack + (ttl > 0 and ttl or 0))
+      elseif fresh then
+        call('PEXPIREAT', key, need)
+      else
+        call('PEXPIREAT', key, need, 'GT')
+      end
+    end
+  end
+end
+reply[2] = steps
+return reply
