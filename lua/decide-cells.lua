@@ -56,12 +56,12 @@ local function load(c, counter, value)
     s = 1
     stamp[c], b, sum, o, w = unpack_(format, value, 4)
   end
-  if s < 1 then
+  local window = cWindow[counter]
+  if s < 1 or s > window then
     bad[c] = true
     return
   end
   if flags % 4 ~= cMeasure[counter] then return end
-  local window = cWindow[counter]
   tick[c], ticks[c], base[c], offW[c], wgtW[c], total[c] = s, math.ceil(window / s), b, ow, ww, sum
   first[c], firstW[c] = b + o, w
   if length == width then
@@ -71,6 +71,11 @@ local function load(c, counter, value)
     o, w = unpack_(format2, value, #value - width + 1)
     last[c], lastW[c] = b + o, w
     body[c], at[c] = sub(value, head + 1, #value - width), 1
+  end
+  -- Numbers that no script wrote could leave the integers that a Lua number and the reply hold.
+  local least = length == width and w or firstW[c] + w
+  if last[c] < first[c] or (last[c] + ticks[c] + 1) * s > EXACT or sum > EXACT or sum < EXACT and sum < least then
+    bad[c] = true
   end
 end
 
@@ -105,6 +110,7 @@ local function implode(c, k, w, n)
   if n == 0 then return clear(c) end
   local sum, most = 0, 0
   for i = 1, n do
+    if w[i] > EXACT then w[i] = EXACT end
     sum = sum + w[i]
     if sum > EXACT then sum = EXACT end
     if w[i] > most then most = w[i] end
@@ -135,7 +141,8 @@ local function drop(c, floor)
       first[c], firstW[c] = base[c] + o, w
     end
   end
-  if clamped then implode(c, explode(c)) end
+  -- Below zero only where the pairs are not those that were added up.
+  if clamped or total[c] < 0 then implode(c, explode(c)) end
 end
 
 -- Moves the pairs that lie ahead of tick `k` to it: the clock was set back.

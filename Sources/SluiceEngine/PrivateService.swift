@@ -27,6 +27,7 @@ public enum PrivateService {
         settings.clock = clock
         settings.deadlines.standard = nil
         settings.threads = threads
+        settings.reloadsOnHangup = false
         let (ready, announce) = AsyncStream.makeStream(of: ServiceAddresses.self)
         var logger = Logger(label: "sluice")
         logger.logLevel = .error

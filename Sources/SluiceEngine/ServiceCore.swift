@@ -30,6 +30,8 @@ final class ServiceCore: Sendable {
     }
 
     let settings: ServiceSettings
+    /// Why the last reload left the rules as they were; empty when it did not.
+    let lastReloadError = NIOLockedValueBox("")
     private let handles = NIOLockedValueBox<[Handle]>([])
 
     init(settings: ServiceSettings) {
@@ -51,8 +53,8 @@ final class ServiceCore: Sendable {
     }
 
     /// Puts a rule set in force everywhere; returns when every loop has swapped.
-    func use(_ rules: ActiveRules) async throws {
-        for handle in lanes { try await handle.run { $0.decider.use(rules) }.get() }
+    func use(_ rules: ActiveRules) async {
+        for handle in lanes { try? await handle.run { $0.decider.use(rules) }.get() }
     }
 
     /// Whether every lane's Redis connection is ready.

@@ -6,6 +6,7 @@ import NIOPosix
 import ServiceLifecycle
 import SluiceModel
 import SluiceWire
+import UnixSignals
 
 /// Where a service listens, once it does.
 public struct ServiceAddresses: Sendable {
@@ -75,7 +76,10 @@ public struct SluiceService: Service {
 
     private func serve(target: RedisTarget, group: MultiThreadedEventLoopGroup) async throws {
         let core = ServiceCore(settings: settings)
-        try await core.start(rules: activeRules(), target: target, group: group, logger: logger)
+        let active = ActiveRules(
+            rules, path: settings.limitsPath ?? "", generation: 1, keyPrefix: settings.keyPrefix
+        )
+        try await core.start(rules: active, target: target, group: group, logger: logger)
         await waitForRedis(core)
         var listeners: [any Channel] = []
         do {
@@ -94,7 +98,9 @@ public struct SluiceService: Service {
                 addresses.http = http
                 whenReady(addresses)
                 logger.info("serving", metadata: ["data": "\(addresses.data)", "redis": "\(addresses.redis)"])
+                let hangups = settings.reloadsOnHangup ? reloadOnHangup(core) : nil
                 try? await gracefulShutdown()
+                hangups?.cancel()
             }
         } catch {
             for listener in listeners { try? await listener.close() }
@@ -107,25 +113,18 @@ public struct SluiceService: Service {
         await core.shutDown()
     }
 
+    private func reloadOnHangup(_ core: ServiceCore) -> Task<Void, Never> {
+        let reloader = Reloader(core: core, generation: 1, logger: logger)
+        return Task {
+            for await _ in await UnixSignalsSequence(trapping: .sighup) { await reloader.reload() }
+        }
+    }
+
     private func redisName(_ target: RedisTarget) -> String {
         switch settings.redis {
         case .embedded: "embedded"
         case .target: "\(target)"
         }
-    }
-
-    private func activeRules() -> ActiveRules {
-        ActiveRules(
-            rules?.file ?? LimitsFile(rules: []),
-            generation: 1,
-            source: ActiveRules.Source(
-                path: settings.limitsPath ?? "",
-                yaml: rules?.yaml ?? "",
-                sha256: rules?.sha256 ?? "",
-                loadedAtMs: UInt64(Date().timeIntervalSince1970 * 1000)
-            ),
-            keyPrefix: settings.keyPrefix
-        )
     }
 
     /// The state directory is this user's alone: it holds the admin socket.

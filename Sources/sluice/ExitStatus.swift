@@ -25,17 +25,3 @@ enum ExitStatus: Int32 {
         }
     }
 }
-
-/// Why a command ends, and with what status.
-struct Failure: Error {
-    var status: ExitStatus
-    /// What was wrong and what to do, in lines for people; empty when all is said already.
-    var message: String
-    /// Whether the message stands alone, without the program's name before it.
-    var isBare = false
-
-    init(_ status: ExitStatus, _ message: String = "") {
-        self.status = status
-        self.message = message
-    }
-}

@@ -43,21 +43,34 @@ final class EngineHarness: Sendable {
         return settings
     }
 
-    init(redis: RedisServer, rules: [Rule], settings: ServiceSettings = EngineHarness.settings()) async throws {
+    convenience init(
+        redis: RedisServer,
+        rules: [Rule],
+        settings: ServiceSettings = EngineHarness.settings()
+    ) async throws {
+        try await self.init(target: RedisTarget(endpoint: .unix(path: redis.socket)), rules: rules, settings: settings)
+        try await waitForRedis()
+    }
+
+    /// Does not wait for Redis.
+    init(target: RedisTarget, rules: [Rule], settings: ServiceSettings = EngineHarness.settings()) async throws {
         self.settings = settings
         let loop = group.next()
         self.loop = loop
         let rules = Self.active(rules, generation: 1, settings)
-        let target = RedisTarget(endpoint: .unix(path: redis.socket))
         var logger = Logger(label: "test")
-        logger.logLevel = .error
+        logger.logLevel = .critical
         lane = try await loop.submit { [logger] in
             let link = RedisLink(target: target, loop: loop, logger: logger)
             let decider = Decider(loop: loop, settings: settings, rules: rules, link: link, logger: logger)
             decider.start()
             return NIOLoopBound(Lane(decider: decider), eventLoop: loop)
         }.get()
-        for _ in 0..<500 {
+    }
+
+    /// Waits until script runs can be sent, at most ten seconds.
+    func waitForRedis() async throws {
+        for _ in 0..<1_000 {
             if try await run({ $0.link.isReady }) { return }
             try await Task.sleep(for: .milliseconds(10))
         }
@@ -84,7 +97,12 @@ final class EngineHarness: Sendable {
     }
 
     /// Submits the requests in one turn of the loop and waits for all of the answers, in order.
-    func decide(_ requests: [(request: ReferenceModel.Request, atMs: UInt64?)]) async throws -> [Outcome] {
+    ///
+    /// - Parameter timeout: of each request; nil: none.
+    func decide(
+        _ requests: [(request: ReferenceModel.Request, atMs: UInt64?)],
+        timeout: TimeAmount? = nil
+    ) async throws -> [Outcome] {
         let payloads = try requests.map { try Self.payload($0.request, atMs: $0.atMs) }
         let lane = lane
         return try await loop.flatSubmit {
@@ -98,7 +116,9 @@ final class EngineHarness: Sendable {
                     try payload.withReadableBytesTyped { (bytes) throws(InvalidRequest) in
                         let view = try decoder.decode(bytes, 0..<bytes.count)
                         try lane.decider.checkAge(view)
-                        lane.decider.submit(view, from: caller, received: .now(), deadline: .distantFuture)
+                        let now = NIODeadline.now()
+                        let deadline = timeout.map { now + $0 } ?? .distantFuture
+                        lane.decider.submit(view, from: caller, received: now, deadline: deadline)
                     }
                 } catch {
                     lane.sink.refuse(caller, .invalidArgument, error.message)
@@ -106,6 +126,24 @@ final class EngineHarness: Sendable {
             }
             return done.futureResult
         }.get()
+    }
+
+    /// Submits one request and waits for its answer.
+    func decide(
+        _ request: ReferenceModel.Request,
+        atMs: UInt64? = nil,
+        timeout: TimeAmount? = nil
+    ) async throws -> WireCheckResponse {
+        let outcome = try await decide([(request, atMs)], timeout: timeout)[0]
+        switch outcome {
+        case .response(let response): return response
+        case .refused(let status, let message): throw Refused(status: status, message: message)
+        }
+    }
+
+    struct Refused: Error {
+        var status: WireStatus
+        var message: String
     }
 
     /// How full each limit of the entities is.

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A `redis-server` of a test's own, on a Unix socket in a folder of its own, gone when this object is.
 public final class RedisServer: Sendable {
@@ -10,20 +11,32 @@ public final class RedisServer: Sendable {
 
     public let folder: String
     public var socket: String { "\(folder)/redis.sock" }
-    public var processIdentifier: Int32 { process.processIdentifier }
-    private let process: Process
+    public var processIdentifier: Int32 { process.withLock { $0.processIdentifier } }
+    private let arguments: [String]
+    private let process: Mutex<Process>
 
     /// - Parameter arguments: settings as `redis-server` takes them, behind those for the socket.
     public init(_ arguments: [String] = []) throws {
         folder = "/tmp/sluice-test-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
-        process.arguments =
+        self.arguments =
             [
                 "--port", "0", "--unixsocket", "\(folder)/redis.sock", "--save", "", "--appendonly", "no", "--dir",
                 folder, "--logfile", "\(folder)/redis.log", "--enable-debug-command", "local",
             ] + arguments
+        process = Mutex(try Self.start(self.arguments, folder: folder))
+    }
+
+    deinit {
+        stop()
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    private static func start(_ arguments: [String], folder: String) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
+        process.arguments = arguments
+        try? FileManager.default.removeItem(atPath: "\(folder)/redis.sock")
         do {
             try process.run()
         } catch {
@@ -34,19 +47,26 @@ public final class RedisServer: Sendable {
             usleep(5_000)
         }
         guard FileManager.default.fileExists(atPath: "\(folder)/redis.sock") else { throw Failure.didNotStart }
+        return process
     }
 
-    deinit {
-        stop()
-        try? FileManager.default.removeItem(atPath: folder)
-    }
-
-    /// Ends it and waits.
+    /// Kills it and waits.
     public func stop() {
-        guard process.isRunning else { return }
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        process.withLock { process in
+            guard process.isRunning else { return }
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
     }
+
+    /// Starts it again, empty, on the same socket, after `stop`.
+    public func restart() throws {
+        try process.withLock { $0 = try Self.start(arguments, folder: folder) }
+    }
+
+    /// Freezes it: its connections stay, nothing is answered until `resume`.
+    public func freeze() { kill(processIdentifier, SIGSTOP) }
+    public func resume() { kill(processIdentifier, SIGCONT) }
 
     /// What `redis-cli` prints for a command, unformatted.
     public func cli(_ arguments: String...) throws -> String {

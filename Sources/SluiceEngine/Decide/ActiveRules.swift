@@ -1,3 +1,4 @@
+import Foundation
 import SluiceModel
 
 /// The rule set in force with all that is made from it, as one immutable snapshot.
@@ -23,5 +24,20 @@ final class ActiveRules: Sendable {
         keys = EntityKeyWriter(prefix: keyPrefix, rules: set)
         parts = AnswerParts(set)
         self.source = source
+    }
+
+    /// What was loaded from `path`; nil: no rules, everything is allowed.
+    convenience init(_ loaded: LimitsPath.Loaded?, path: String, generation: UInt64, keyPrefix: String) {
+        self.init(
+            loaded?.file ?? LimitsFile(rules: []),
+            generation: generation,
+            source: Source(
+                path: path,
+                yaml: loaded?.yaml ?? "",
+                sha256: loaded?.sha256 ?? "",
+                loadedAtMs: UInt64(Date().timeIntervalSince1970 * 1000)
+            ),
+            keyPrefix: keyPrefix
+        )
     }
 }

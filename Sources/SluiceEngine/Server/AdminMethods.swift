@@ -148,6 +148,7 @@ final class AdminMethods {
         response.sha256 = rules.source.sha256
         response.yaml = rules.source.yaml
         response.loadedAtMs = rules.source.loadedAtMs
+        response.lastError = core.lastReloadError.withLockedValue { $0 }
         answer(caller, .rules, response)
     }
 

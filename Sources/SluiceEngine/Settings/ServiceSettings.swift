@@ -61,6 +61,8 @@ public struct ServiceSettings: Sendable {
     public var stateDirectory = ServiceSettings.defaultStateDirectory
     /// A file or a directory; nil: no rules.
     public var limitsPath: String?
+    /// Whether SIGHUP reads the limits again.
+    public var reloadsOnHangup = true
     public var clock = Clock.redis
     public var deadlines = Deadlines()
     public var bounds = Bounds()

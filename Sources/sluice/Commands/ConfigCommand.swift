@@ -71,11 +71,3 @@ struct ConfigCheckCommand: AsyncParsableCommand {
         )
     }
 }
-
-extension Failure {
-    /// What is wrong with a limits file, a line each, as an editor or a CI annotates it.
-    init(_ error: LimitsFileError) {
-        self.init(.badData, error.diagnostics.map(\.description.printable).joined(separator: "\n"))
-        isBare = true
-    }
-}

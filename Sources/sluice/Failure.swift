@@ -1,5 +1,28 @@
 import SluiceClient
+import SluiceModel
 import SluiceWire
+
+/// Why a command ends, and with what status.
+struct Failure: Error {
+    var status: ExitStatus
+    /// What was wrong and what to do, in lines for people; empty when all is said already.
+    var message: String
+    /// Whether the message stands alone, without the program's name before it.
+    var isBare = false
+
+    init(_ status: ExitStatus, _ message: String = "") {
+        self.status = status
+        self.message = message
+    }
+}
+
+extension Failure {
+    /// What is wrong with a limits file, a line each, as an editor or a CI annotates it.
+    init(_ error: LimitsFileError) {
+        self.init(.badData, error.diagnostics.map(\.description.printable).joined(separator: "\n"))
+        isBare = true
+    }
+}
 
 extension Failure {
     /// Why a service at `endpoint` gave no answer. Always one line.
