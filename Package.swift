@@ -78,7 +78,11 @@ let package = Package(
         ),
         .target(
             name: "SluiceClient",
-            dependencies: nio + ["SluiceWire", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: nio + [
+                "SluiceWire",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: swiftSettings
         ),
         .executableTarget(

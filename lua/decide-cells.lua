@@ -205,6 +205,19 @@ end
 
 -- Merges the oldest pairs until at most `cap` are left.
 local function merge(c, cap)
+  local ow, ww = offW[c], wgtW[c]
+  local format, width = pairsOf(ow, ww)
+  local pairs_ = (#body[c] - at[c] + 1) / width + 1
+  if pairs_ == cap + 1 and cap > 1 then
+    -- The usual case, one too many: the second pair takes the first one's weight where it lies.
+    local o, w = unpack_(format, body[c], at[c] + width)
+    w = w + firstW[c]
+    if w < POW[ww] and w <= EXACT then
+      body[c] = pack(format, o, w) .. sub(body[c], at[c] + 2 * width)
+      at[c], first[c], firstW[c] = 1, base[c] + o, w
+      return
+    end
+  end
   local ks, ws, n = explode(c)
   local gone = n - cap
   for i = 1, gone do
@@ -279,16 +292,35 @@ local function add(c, counter, k, w, own)
   if cap > 0 and tick[c] == 1 and (#body[c] - at[c] + 1) / (offW[c] + wgtW[c]) + 1 > cap then merge(c, cap) end
 end
 
--- When `w` fits under `max` again: the youngest pair that must go decides.
+-- When `w` fits under `max` again: the first pairs go one by one until there is room for it.
 local function retryAfter(c, max, w, now)
   if w > max or max == 0 then return -1 end
-  local ks, ws, n = explode(c)
-  local sum = w
-  for i = n, 1, -1 do
-    sum = sum + ws[i]
-    if sum > max then return (ks[i] + ticks[c] + 1) * tick[c] - now end
+  local k = first[c]
+  if total[c] < EXACT then
+    local excess = w - (max - total[c]) - firstW[c]
+    local format, width = pairsOf(offW[c], wgtW[c])
+    local text, from, i = body[c], base[c], at[c] + offW[c] + wgtW[c]
+    while excess > 0 do
+      if i > #text then
+        k = last[c]
+        break
+      end
+      local o, weight = unpack_(format, text, i)
+      k, excess, i = from + o, excess - weight, i + width
+    end
+  else
+    -- The total is clamped: only the youngest pairs tell what is left when older ones are gone.
+    local ks, ws, n = explode(c)
+    local sum = w
+    for i = n, 1, -1 do
+      sum = sum + ws[i]
+      if sum > max then
+        k = ks[i]
+        break
+      end
+    end
   end
-  return 0
+  return (k + ticks[c] + 1) * tick[c] - now
 end
 
 local function save(c)

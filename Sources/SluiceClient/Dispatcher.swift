@@ -1,3 +1,4 @@
+import DequeModule
 import NIOCore
 import NIOPosix
 import SluiceWire
@@ -22,7 +23,7 @@ final class Dispatcher {
     /// Connections that went away, until the last answer they owe.
     private var draining: [Connection] = []
     /// Calls not yet sent: there is no connection, or the server's limit is reached.
-    private var unsent = CircularBuffer<Call>()
+    private var unsent: Deque<Call> = []
     private var failures = 0
     private var lastFailure = "still connecting"
     /// Set by a shutdown: no new calls, and whom to tell when the last one is done.
@@ -214,11 +215,12 @@ final class Dispatcher {
         link = .backingOff(isolated.scheduleTask(in: TimeAmount(delay.bounded)) { self.connect() })
     }
 
-    /// Puts a call that a server refused because it goes away before all that were never sent.
+    /// Puts a call that a server refused because it goes away before all that were never sent, behind those that were
+    /// refused before it: order stays order.
     func repeatCall(_ call: Call) {
         var call = call
         call.isRepeated = true
-        unsent.prepend(call)
+        unsent.insert(call, at: unsent.firstIndex { !$0.isRepeated } ?? unsent.endIndex)
         timer.arm(for: call.deadline)
     }
 }

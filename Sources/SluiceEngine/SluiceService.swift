@@ -161,6 +161,7 @@ public struct SluiceService: Service {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(
                 .recvAllocator,
@@ -184,11 +185,20 @@ public struct SluiceService: Service {
             switch endpoint {
             case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
             case .unix(let path):
+                try await Self.checkUnused(path, group)
                 return try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
             }
         } catch {
             throw ListenError(endpoint: endpoint, why: Self.words(for: error))
         }
+    }
+
+    /// The socket of a service that is gone is replaced; that of one that lives is not.
+    private static func checkUnused(_ path: String, _ group: MultiThreadedEventLoopGroup) async throws {
+        let other = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get()
+        guard let other else { return }
+        try? await other.close()
+        throw IOError(errnoCode: EADDRINUSE, reason: "bind")
     }
 
     private static func words(for error: any Error) -> String {

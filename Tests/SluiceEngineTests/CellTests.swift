@@ -93,7 +93,7 @@ struct CellTests {
         #expect(responses.map(\.verdict) == [.deny, .allow, .allow, .allow])
         #expect(responses.allSatisfy { $0.trips.isEmpty })
         #expect(try look.command("GET", Self.key("bad")).string == "text")
-        await #expect(throws: InspectionFailure.self) {
+        await #expect(throws: RedisFailure.self) {
             try await engine.inspect([("user", Array("bad".utf8))], atMs: nil)
         }
         try await engine.shutDown()

@@ -43,8 +43,11 @@ final class Batch {
     private(set) var waiting = 0
     /// The whole EVALSHA, once sealed.
     private(set) var command = ByteBuffer()
-    /// Set for an inspection: takes the reply, or the reason why there is none.
-    var inspection: ((Result<[InspectedLimit], InspectionFailure>) -> Void)?
+    /// Set for what an operator asked, which travels alone: takes the reply, good during the call only, or the reason
+    /// why there is none.
+    var completion: ((Result<Reply, RedisFailure>) -> Void)?
+    /// Set for an operator's command that is not the decide script.
+    private var isCommand = false
     /// The caller's clock of the last request, where the service takes it.
     private var lastAtMs: UInt64 = 0
 
@@ -75,7 +78,9 @@ final class Batch {
         reset(rules: rules)
     }
 
-    var isEmpty: Bool { operationCount == 0 }
+    var isEmpty: Bool { operationCount == 0 && !isCommand }
+    /// Whether somebody still waits for it.
+    var isWanted: Bool { waiting > 0 || completion != nil }
 
     /// Whether a request at the caller's time `atMs` may still join: within one run time only goes on.
     func takes(atMs: UInt64?) -> Bool { (atMs ?? lastAtMs) >= lastAtMs }
@@ -85,7 +90,8 @@ final class Batch {
         items.removeAll(keepingCapacity: true)
         uses.removeAll(keepingCapacity: true)
         waiting = 0
-        inspection = nil
+        completion = nil
+        isCommand = false
         lastAtMs = 0
         keyTable.removeAll()
         keys.clear()
@@ -143,6 +149,13 @@ final class Batch {
     func addInspection(_ request: RequestView, _ index: DimensionIndex, meets met: [RuleUse]) {
         write(Operation.inspect | (request.atMs == nil ? 0 : Operation.hasTime), request, index, met)
         uses.append(contentsOf: met)
+    }
+
+    /// Makes the batch a command of its own, in the same queue: what was asked before it is done before it.
+    func set(command arguments: [[UInt8]]) {
+        isCommand = true
+        command.clear()
+        CommandFormatter.write(arguments, into: &command)
     }
 
     private func write(
@@ -232,6 +245,7 @@ final class Batch {
     ///   - script: what SCRIPT LOAD answered.
     ///   - ttlSlackMs: added to every TTL where the caller's clock is used, which is not the one Redis expires by.
     func seal(script: [UInt8], ttlSlackMs: UInt64) {
+        guard !isCommand else { return }
         let wordBytes =
             10 + variantWords.readableBytes + groupWords.readableBytes + requestWords.readableBytes
         command.clear()

@@ -123,6 +123,9 @@ final class Decider {
     /// Refuses an outcome that no window reaches any more.
     func checkAge(_ request: RequestView) throws(InvalidRequest) {
         guard request.ageMs > 0 else { return }
+        guard request.ageMs <= request.atMs ?? .max else {
+            throw InvalidRequest("age_ms is before the beginning of time")
+        }
         guard let longest = rules.set.longestCountedWindowMs(of: request.slice(request.action)) else { return }
         guard request.ageMs <= longest else { throw InvalidRequest("age_ms is older than every window") }
     }
@@ -130,17 +133,37 @@ final class Decider {
     /// Looks at every limit whose tuple `request` names.
     func inspect(
         _ request: RequestView,
-        _ completion: @escaping (ActiveRules, [RuleUse], Result<[InspectedLimit], InspectionFailure>) -> Void
+        _ completion: @escaping (ActiveRules, [RuleUse], Result<[InspectedLimit], RedisFailure>) -> Void
     ) {
         var found: [RuleUse] = []
         index.fill(request, in: rules.set)
         rules.set.matchAll(request, index, into: &found)
         let rules = rules
         guard !found.isEmpty else { return completion(rules, [], .success([])) }
-        guard link.isConnected else { return completion(rules, found, .failure(.redis(.disconnected))) }
         let batch = takeBatch()
         batch.addInspection(request, index, meets: found)
-        batch.inspection = { completion(rules, found, $0) }
+        enqueue(batch) { result in
+            completion(rules, found, result.flatMap { RunReply.readInspection($0) })
+        }
+    }
+
+    /// Sends a command behind all that was asked before it.
+    func perform(_ command: [[UInt8]], _ completion: @escaping (Result<Reply, RedisFailure>) -> Void) {
+        let batch = takeBatch()
+        batch.set(command: command)
+        enqueue(batch, completion)
+    }
+
+    private func enqueue(_ batch: Batch, _ completion: @escaping (Result<Reply, RedisFailure>) -> Void) {
+        guard link.isConnected else {
+            recycle(batch)
+            return completion(.failure(.disconnected))
+        }
+        if !open.isEmpty {
+            sealed.append(open)
+            open = takeBatch()
+        }
+        batch.completion = completion
         sealed.append(batch)
         scheduleTurn()
     }
@@ -173,7 +196,7 @@ final class Decider {
             } else {
                 return
             }
-            guard run.waiting > 0 || run.inspection != nil else {
+            guard run.isWanted else {
                 recycle(run)
                 continue
             }
@@ -193,14 +216,14 @@ final class Decider {
 
     private func recycle(_ batch: Batch) {
         guard spare.count < settings.bounds.runsInFlight * 2 else { return }
-        batch.inspection = nil
+        batch.completion = nil
         spare.append(batch)
     }
 
     // MARK: - Answers
 
     private func deliver(to caller: Caller, received: NIODeadline, _ rules: ActiveRules, now: NIODeadline? = nil) {
-        metrics.count(answer)
+        metrics.count(answer, by: rules.set, isCurrent: rules === self.rules)
         let elapsed = (now ?? .now()) - received
         let micros = UInt32(clamping: elapsed.nanoseconds / 1_000)
         sink?.deliver(caller, micros: micros) { rules.parts.write(answer, in: rules.set, into: &$0) }
@@ -228,7 +251,7 @@ final class Decider {
 
     private func fail(_ batch: Batch, _ failure: RedisFailure) {
         for item in batch.items.indices { answerByPolicy(batch, item, failure) }
-        batch.inspection?(.failure(.redis(failure)))
+        batch.completion?(.failure(failure))
         recycle(batch)
     }
 }
@@ -258,21 +281,17 @@ extension Decider: RedisLinkUser {
             recycle(run)
             scheduleTurn()
         }
+        if let completion = run.completion { return completion(.success(reply)) }
         do throws(RunReply.Malformed) {
             var reading = try RunReply(reply)
-            metrics.clockSteps += reading.clockSteps
-            if let inspection = run.inspection {
-                let limits = try reading.readInspection()
-                inspection(limits.map { .success($0) } ?? .failure(.unreadable))
-                return
-            }
+            metrics.clockSteps &+= reading.clockSteps
             let now = NIODeadline.now()
             for item in run.items.indices {
                 let uses = run.uses[run.items[item].uses]
                 answer.clear(basis: .redis)
                 guard try reading.readItem(&answer, uses: uses, rules: run.rules.set) else {
                     metrics.unreadableCells += 1
-                    answerByPolicy(run, item, .malformed)
+                    answerByPolicy(run, item, .unreadable)
                     continue
                 }
                 guard run.answer(item) else { continue }
@@ -283,7 +302,6 @@ extension Decider: RedisLinkUser {
         } catch {
             logger.error("a script run's reply is not the script's")
             for item in run.items.indices { answerByPolicy(run, item, .malformed) }
-            run.inspection?(.failure(.redis(.malformed)))
         }
     }
 
@@ -296,8 +314,6 @@ extension Decider: RedisLinkUser {
             again += 1
         case .notExecuted(let failure), .unknown(let failure):
             fail(run, failure)
-        case .decided:
-            preconditionFailure("a run that was decided has not failed")
         }
         scheduleTurn()
     }
@@ -306,13 +322,17 @@ extension Decider: RedisLinkUser {
 // MARK: - Deadlines
 
 extension Decider {
+    /// The timer's grain: a caller with a tiny deadline cannot make it fire more often than this.
+    private static let grainNanoseconds: UInt64 = 500_000
+
     /// One timer for all requests, armed for the earliest deadline.
     private func arm(_ deadline: NIODeadline) {
         guard deadline < timerDeadline else { return }
         timer?.cancel()
-        timerDeadline = deadline
+        let grains = deadline.uptimeNanoseconds / Self.grainNanoseconds + 1
+        timerDeadline = .uptimeNanoseconds(grains * Self.grainNanoseconds)
         let me = NIOLoopBound(self, eventLoop: loop)
-        timer = loop.scheduleTask(deadline: deadline) { me.value.expire() }
+        timer = loop.scheduleTask(deadline: timerDeadline) { me.value.expire() }
     }
 
     /// Answers by policy what is past its deadline, and arms the timer for the earliest that is left.
@@ -320,16 +340,40 @@ extension Decider {
         timerDeadline = .distantFuture
         let now = NIODeadline.now()
         var earliest = NIODeadline.distantFuture
-        for batch in [Array(out), Array(sealed), [open]].joined() where batch.waiting > 0 {
-            for item in batch.items.indices where !batch.items[item].isAnswered {
-                let deadline = batch.items[item].deadline
-                if deadline <= now {
-                    answerByPolicy(batch, item, .timeout)
-                } else if deadline < earliest {
-                    earliest = deadline
-                }
+        for batch in out { expire(batch, at: now, &earliest) }
+        for batch in sealed { expire(batch, at: now, &earliest) }
+        expire(open, at: now, &earliest)
+        dropUnwanted()
+        if earliest < .distantFuture { arm(earliest) }
+    }
+
+    private func expire(_ batch: Batch, at now: NIODeadline, _ earliest: inout NIODeadline) {
+        guard batch.waiting > 0 else { return }
+        for item in batch.items.indices where !batch.items[item].isAnswered {
+            let deadline = batch.items[item].deadline
+            if deadline <= now {
+                answerByPolicy(batch, item, .timeout)
+            } else if deadline < earliest {
+                earliest = deadline
             }
         }
-        if earliest < .distantFuture { arm(earliest) }
+    }
+
+    /// Forgets runs that nobody waits for any more and that were never sent: while Redis hangs they would pile up.
+    private func dropUnwanted() {
+        if sealed.contains(where: { !$0.isWanted }) {
+            var kept: Deque<Batch> = []
+            var keptAgain = 0
+            for (position, batch) in sealed.enumerated() {
+                if batch.isWanted {
+                    kept.append(batch)
+                    if position < again { keptAgain += 1 }
+                } else {
+                    recycle(batch)
+                }
+            }
+            (sealed, again) = (kept, keptAgain)
+        }
+        if !open.isEmpty, !open.isWanted { open.reset(rules: rules) }
     }
 }

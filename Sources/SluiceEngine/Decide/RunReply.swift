@@ -2,13 +2,11 @@ import SluiceModel
 
 /// Walks the flat reply of the decide script, item by item. See the contract at the head of `lua/decide.lua`.
 struct RunReply {
-    /// An item that the script could not decide: a cell of another version, or a key of another type.
-    struct Unreadable: Error {}
     /// The reply is not the script's.
     struct Malformed: Error {}
 
     private let reply: Reply
-    private var next = 1
+    private var next = 3
     /// Redis time of the run.
     let nowMs: UInt64
     /// Counters whose clock was found set back and corrected.
@@ -19,7 +17,6 @@ struct RunReply {
         self.reply = reply
         nowMs = UInt64(clamping: reply.integer(at: 1))
         clockSteps = UInt64(clamping: reply.integer(at: 2))
-        next = 3
     }
 
     private mutating func take() throws(Malformed) -> Int64 {
@@ -73,17 +70,20 @@ struct RunReply {
         return true
     }
 
-    /// Reads the next item, an inspection.
-    ///
-    /// - Returns: nil when the script could not read a cell of it.
-    mutating func readInspection() throws(Malformed) -> [InspectedLimit]? {
-        let count = try take()
-        guard count >= 0 else { return nil }
-        var limits: [InspectedLimit] = []
-        for _ in 0..<count {
-            limits.append(InspectedLimit(used: try takeCount(), resetMs: try takeCount()))
+    /// Reads the reply of a run that holds one inspection.
+    static func readInspection(_ reply: Reply) -> Result<[InspectedLimit], RedisFailure> {
+        do throws(Malformed) {
+            var reading = try RunReply(reply)
+            let count = try reading.take()
+            guard count >= 0 else { return .failure(.unreadable) }
+            var limits: [InspectedLimit] = []
+            for _ in 0..<count {
+                limits.append(InspectedLimit(used: try reading.takeCount(), resetMs: try reading.takeCount()))
+            }
+            return .success(limits)
+        } catch {
+            return .failure(.malformed)
         }
-        return limits
     }
 }
 
@@ -92,12 +92,6 @@ struct InspectedLimit: Sendable {
     var used: UInt64
     /// Until its counter is empty.
     var resetMs: UInt64
-}
-
-enum InspectionFailure: Error {
-    case redis(RedisFailure)
-    /// A cell of another version, or a key of another type.
-    case unreadable
 }
 
 /// Finds limits by their number among the judging uses of a request, ascending.

@@ -22,9 +22,18 @@ struct LoopMetrics: Sendable {
     var connectionsAccepted: UInt64 = 0
     var connectionsRefused: UInt64 = 0
 
-    mutating func count(_ answer: Answer) {
+    /// - Parameters:
+    ///   - rules: what the answer was judged by.
+    ///   - isCurrent: whether that is still the rule set in force.
+    mutating func count(_ answer: Answer, by rules: RuleSet, isCurrent: Bool) {
         decisions[Int(answer.basis.rawValue)][Int(answer.verdict.rawValue)] += 1
-        for trip in answer.trips { trips[trip.variant][trip.limit] += 1 }
+        for trip in answer.trips {
+            if isCurrent {
+                trips[trip.variant][trip.limit] += 1
+            } else {
+                tripsBefore[rules.rules[rules.variants[trip.variant].rule].name, default: 0] += 1
+            }
+        }
     }
 
     mutating func count(_ failure: RedisFailure) {

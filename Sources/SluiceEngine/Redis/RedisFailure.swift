@@ -1,7 +1,5 @@
-/// What became of a script run.
+/// What became of a script run that Redis did not answer.
 enum RunOutcome: Sendable, Equatable {
-    /// Redis answered.
-    case decided
     /// Redis certainly did not run it.
     case notExecuted(RedisFailure)
     /// It may or may not have run; it is never sent again.
@@ -9,7 +7,7 @@ enum RunOutcome: Sendable, Equatable {
 }
 
 /// Why Redis gave no decision, by class, for metrics and for what is done next.
-enum RedisFailure: String, CaseIterable, Sendable {
+enum RedisFailure: String, Error, CaseIterable, Sendable {
     /// There is no connection.
     case disconnected
     /// The connection went while the run was out.
@@ -29,6 +27,8 @@ enum RedisFailure: String, CaseIterable, Sendable {
     case other
     /// A reply that is not the script's.
     case malformed
+    /// A cell of another version, or a key of another type.
+    case unreadable
 
     /// Reads the first word of an error reply. What Redis refuses before a script's first line was not executed.
     static func classify(_ error: String) -> RunOutcome {

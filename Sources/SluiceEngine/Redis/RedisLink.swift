@@ -22,7 +22,6 @@ final class RedisLink {
     private enum Expectation {
         case handshake(HandshakeStep)
         case run(Batch)
-        case command((CommandOutcome) -> Void)
         case scriptReload
     }
 
@@ -33,14 +32,8 @@ final class RedisLink {
         case loadDecide
     }
 
-    /// What became of a command that is not a script run.
-    enum CommandOutcome {
-        case reply(Reply)
-        case failed(RedisFailure)
-    }
-
-    /// Commands and runs out at once, at most; more are refused as `disconnected` would be.
-    static let maxOutstanding = 1_024
+    /// A connection that owes replies and sends nothing for this long is given up.
+    static let longestSilence = TimeAmount.seconds(5)
 
     let loop: any EventLoop
     private let target: RedisTarget
@@ -54,6 +47,9 @@ final class RedisLink {
     private var expectations: Deque<Expectation> = []
     private var handshakeError: String?
     private var reloadingScript = false
+    private var silenceWatch: RepeatedTask?
+    /// When the peer last sent something, or began to owe a reply.
+    private var lastSign = NIODeadline.now()
     private(set) var decideSHA: [UInt8] = []
 
     /// Counters, for metrics.
@@ -76,29 +72,33 @@ final class RedisLink {
 
     func start(user: any RedisLinkUser) {
         self.user = user
+        let me = NIOLoopBound(self, eventLoop: loop)
+        silenceWatch = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            me.value.watchSilence()
+        }
         perform(state.start())
     }
 
+    private func watchSilence() {
+        guard !expectations.isEmpty, NIODeadline.now() - lastSign > Self.longestSilence else { return }
+        lost("it went silent")
+    }
+
+    private func expect(_ expectation: Expectation) {
+        if expectations.isEmpty { lastSign = .now() }
+        expectations.append(expectation)
+    }
+
     func shutDown() {
+        silenceWatch?.cancel()
         perform(state.shutDown())
         failOutstanding()
     }
 
     /// Writes a run. The link must be ready.
     func send(_ run: Batch) {
-        expectations.append(.run(run))
+        expect(.run(run))
         channel?.writeAndFlush(run.command, promise: nil)
-    }
-
-    /// Sends a command that is not on the hot path.
-    func send(_ arguments: [[UInt8]], _ completion: @escaping (CommandOutcome) -> Void) {
-        guard state.isReady, let channel, expectations.count < Self.maxOutstanding else {
-            return completion(.failed(.disconnected))
-        }
-        var buffer = channel.allocator.buffer(capacity: 256)
-        CommandFormatter.write(arguments, into: &buffer)
-        expectations.append(.command(completion))
-        channel.writeAndFlush(buffer, promise: nil)
     }
 
     // MARK: - Connecting
@@ -164,7 +164,7 @@ final class RedisLink {
         var buffer = channel.allocator.buffer(capacity: 32 * 1024)
         for (step, arguments) in handshake {
             CommandFormatter.write(arguments, into: &buffer)
-            expectations.append(.handshake(step))
+            expect(.handshake(step))
         }
         channel.writeAndFlush(buffer, promise: nil)
     }
@@ -190,9 +190,9 @@ final class RedisLink {
 
     /// The connection is of no more use: those who wait are told, a new one is made.
     private func lost(_ why: String) {
-        lastError = why
         let action = state.failed()
         guard action != .none else { return }
+        lastError = why
         channel?.close(promise: nil)
         channel = nil
         reader = ReplyReader()
@@ -208,7 +208,6 @@ final class RedisLink {
         for expectation in failed {
             switch expectation {
             case .run(let run): user?.runFailed(run, .unknown(.connectionLost))
-            case .command(let completion): completion(.failed(.connectionLost))
             case .handshake, .scriptReload: break
             }
         }
@@ -226,7 +225,8 @@ final class RedisLink {
     // MARK: - Replies
 
     fileprivate func read(_ buffer: ByteBuffer, from source: any Channel) {
-        guard source === channel || channel == nil else { return }
+        guard source === channel else { return }
+        lastSign = .now()
         let sound = reader.read(buffer) { take($0) }
         if !sound { lost("the reply stream is broken") }
     }
@@ -239,7 +239,6 @@ final class RedisLink {
         guard let expectation = expectations.popFirst() else { return lost("a reply that nothing asked for") }
         switch expectation {
         case .handshake(let step): takeHandshake(step, reply)
-        case .command(let completion): completion(.reply(reply))
         case .run(let run): takeRun(run, reply)
         case .scriptReload:
             reloadingScript = false
@@ -259,6 +258,7 @@ final class RedisLink {
         }
         if outcome == .notExecuted(.noScript) { reloadScript() }
         user?.runFailed(run, outcome)
+        if outcome == .notExecuted(.readOnly) { lost("it is a replica") }
     }
 
     /// Loads the script once for all that wait: nothing is sent until it is there.
@@ -268,7 +268,7 @@ final class RedisLink {
         scriptReloads += 1
         var buffer = channel.allocator.buffer(capacity: 32 * 1024)
         CommandFormatter.write([Array("SCRIPT".utf8), Array("LOAD".utf8), LuaScripts.decide], into: &buffer)
-        expectations.append(.scriptReload)
+        expect(.scriptReload)
         channel.writeAndFlush(buffer, promise: nil)
     }
 

@@ -7,6 +7,31 @@ import SwiftProtobuf
 
 /// The methods that operators use: inspect, reset, rules, stats. One for each event loop.
 final class AdminMethods {
+    /// Requests that wait for Redis, at most.
+    private static let mostOutstanding = 256
+    private static let deadline = TimeAmount.seconds(1)
+
+    /// A status other than ok, with words for the operator.
+    private struct Refusal: Error {
+        var status: WireStatus
+        var words: String
+
+        init(status: WireStatus, words: String) {
+            self.status = status
+            self.words = words
+        }
+
+        init(_ failure: RedisFailure) {
+            switch failure {
+            case .disconnected: self.init(status: .unavailable, words: "Redis is not connected")
+            case .unreadable:
+                self.init(status: .internal, words: "a counter of these entities was written by another version")
+            default: self.init(status: .internal, words: "Redis gave no answer: \(failure.rawValue)")
+            }
+        }
+    }
+
+    private var outstanding = 0
     private unowned let server: LoopServer
     private unowned let core: ServiceCore
 
@@ -42,42 +67,67 @@ final class AdminMethods {
         server.answer(caller, method, status, (try? error.serializedBytes()) ?? [])
     }
 
+    /// An answer that comes from Redis: the first of reply and deadline answers, the other finds it done.
+    private final class Pending {
+        var isAnswered = false
+    }
+
+    /// Asks Redis through `ask` and answers DEADLINE_EXCEEDED if it takes too long.
+    ///
+    /// - Parameter ask: is handed what to call with the answer, or with a status and words.
+    private func relay(
+        _ caller: Caller,
+        _ method: WireMethod,
+        _ ask: (@escaping (Result<any SwiftProtobuf.Message, Refusal>) -> Void) -> Void
+    ) {
+        guard outstanding < Self.mostOutstanding else {
+            return fail(caller, method, .resourceExhausted, "too many admin requests are waiting")
+        }
+        outstanding += 1
+        let pending = Pending()
+        func finish(_ result: Result<any SwiftProtobuf.Message, Refusal>) {
+            guard !pending.isAnswered else { return }
+            pending.isAnswered = true
+            switch result {
+            case .success(let message): answer(caller, method, message)
+            case .failure(let refusal): fail(caller, method, refusal.status, refusal.words)
+            }
+        }
+        let late = server.loop.assumeIsolated().scheduleTask(in: Self.deadline) {
+            finish(.failure(Refusal(status: .deadlineExceeded, words: "Redis did not answer in time")))
+        }
+        ask { [weak self] result in
+            self?.outstanding -= 1
+            late.cancel()
+            finish(result)
+        }
+    }
+
     // MARK: - Inspect
 
     private func inspect(_ request: WireInspectRequest, _ caller: Caller) throws {
         let entities = try EntityList(request.entities)
         var values: [String: Data] = [:]
         for entity in request.entities { values[entity.dimension] = entity.value }
-        entities.withView { view in
-            var view = view
-            if core.settings.clock == .request { view.atMs = UInt64(Date().timeIntervalSince1970 * 1000) }
-            server.decider.inspect(view) { [weak self] rules, uses, result in
-                self?.report(rules, uses, result, values, caller)
+        relay(caller, .inspect) { done in
+            entities.withView { view in
+                var view = view
+                if core.settings.clock == .request { view.atMs = UInt64(Date().timeIntervalSince1970 * 1000) }
+                server.decider.inspect(view) { rules, uses, result in
+                    switch result {
+                    case .success(let limits):
+                        var response = WireInspectResponse()
+                        response.generation = rules.set.generation
+                        response.usages = Self.usages(rules, uses, limits, values)
+                        done(.success(response))
+                    case .failure(let failure): done(.failure(Refusal(failure)))
+                    }
+                }
             }
         }
     }
 
-    private func report(
-        _ rules: ActiveRules,
-        _ uses: [RuleUse],
-        _ result: Result<[InspectedLimit], InspectionFailure>,
-        _ values: [String: Data],
-        _ caller: Caller
-    ) {
-        var response = WireInspectResponse()
-        response.generation = rules.set.generation
-        switch result {
-        case .success(let limits):
-            response.usages = usages(rules, uses, limits, values)
-            answer(caller, .inspect, response)
-        case .failure(.unreadable):
-            fail(caller, .inspect, .internal, "a counter of these entities was written by another version")
-        case .failure(.redis(let failure)):
-            fail(caller, .inspect, .unavailable, "Redis does not answer: \(failure.rawValue)")
-        }
-    }
-
-    private func usages(
+    private static func usages(
         _ rules: ActiveRules,
         _ uses: [RuleUse],
         _ limits: [InspectedLimit],
@@ -120,20 +170,17 @@ final class AdminMethods {
         let key = try EntityList(request.entities).withView { view in
             EntityKeyWriter.key(prefix: core.settings.keyPrefix, of: view)
         }
-        let command = ["EVAL".utf8.map { $0 }, LuaScripts.reset, [UInt8(ascii: "1")], key, Array(request.rule.utf8)]
-        server.decider.link.send(command) { [weak self] outcome in
-            switch outcome {
-            case .reply(let reply) where reply.kind == .integer:
-                var response = WireResetResponse()
-                response.removed = UInt64(clamping: reply.integer(at: 0))
-                self?.answer(caller, .reset, response)
-            case .reply(let reply) where reply.kind == .error:
-                self?.fail(caller, .reset, .unavailable, "Redis refused: \(reply.string.prefix(200))")
-            case .reply:
-                self?.fail(caller, .reset, .internal, "Redis sent another reply than the script's")
-            case .failed(let failure):
-                let status: WireStatus = failure == .disconnected ? .unavailable : .internal
-                self?.fail(caller, .reset, status, "Redis does not answer: \(failure.rawValue)")
+        let command = [Array("EVAL".utf8), LuaScripts.reset, [UInt8(ascii: "1")], key, Array(request.rule.utf8)]
+        relay(caller, .reset) { done in
+            server.decider.perform(command) { result in
+                switch result {
+                case .success(let reply) where reply.kind == .integer:
+                    var response = WireResetResponse()
+                    response.removed = UInt64(clamping: reply.integer(at: 0))
+                    done(.success(response))
+                case .success: done(.failure(Refusal(.malformed)))
+                case .failure(let failure): done(.failure(Refusal(failure)))
+                }
             }
         }
     }
@@ -155,7 +202,9 @@ final class AdminMethods {
     private func stats(_ caller: Caller) {
         let me = NIOLoopBound(self, eventLoop: server.loop)
         core.collectStats(on: server.loop).whenComplete { result in
-            guard case .success(let stats) = result else { return }
+            guard case .success(let stats) = result else {
+                return me.value.fail(caller, .stats, .unavailable, "the service is ending")
+            }
             var response = WireStatsResponse()
             response.stats = stats.map { name, value in
                 var stat = WireStat()

@@ -27,6 +27,13 @@ final class ClientConnection: ChannelInboundHandler {
     /// Bytes of a frame that is not whole yet.
     private var partial = ByteBuffer()
     private var outgoing = ByteBuffer()
+    private var isEndScheduled = false
+    /// Answers gathered for one write, in bytes, beyond which they go out before the next frame is read.
+    private static let writeBound = 1 << 20
+    /// A connection without a preface is closed after this.
+    private static let prefaceDeadline = TimeAmount.seconds(5)
+    /// A client that was told to go elsewhere and has all its answers may take this long to go.
+    private static let farewell = TimeAmount.seconds(1)
     private(set) var isDirty = false
     /// Requests without an answer.
     private(set) var inFlight = 0
@@ -44,7 +51,10 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        if !server.add(self) { context.close(promise: nil) }
+        guard server.add(self) else { return context.close(promise: nil) }
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.prefaceDeadline) {
+            if !self.hasPreface { self.close() }
+        }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -62,9 +72,22 @@ final class ClientConnection: ChannelInboundHandler {
         var buffer = unwrapInboundIn(data)
         if partial.readableBytes > 0 {
             partial.writeBuffer(&buffer)
-            swap(&partial, &buffer)
-            partial = ByteBuffer()
+        } else {
+            partial = buffer
         }
+        takePartial()
+    }
+
+    /// A client that does not read its answers is not read from either.
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        try? context.channel.syncOptions?.setOption(.autoRead, value: context.channel.isWritable)
+        if context.channel.isWritable { takePartial() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func takePartial() {
+        var buffer = ByteBuffer()
+        swap(&buffer, &partial)
         do throws(FrameError) {
             try takeFrames(&buffer)
         } catch {
@@ -74,12 +97,6 @@ final class ClientConnection: ChannelInboundHandler {
             buffer.discardReadBytes()
             partial = buffer
         }
-    }
-
-    /// A client that does not read its answers is not read from either.
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        try? context.channel.syncOptions?.setOption(.autoRead, value: context.channel.isWritable)
-        context.fireChannelWritabilityChanged()
     }
 
     private func takeFrames(_ buffer: inout ByteBuffer) throws(FrameError) {
@@ -95,6 +112,10 @@ final class ClientConnection: ChannelInboundHandler {
             buffer.moveReaderIndex(forwardBy: FrameHeader.size)
             take(header, buffer.getSlice(at: buffer.readerIndex, length: length)!)
             buffer.moveReaderIndex(forwardBy: length)
+            if outgoing.readableBytes > Self.writeBound {
+                flush()
+                guard let context, context.channel.isWritable else { return }
+            }
         }
     }
 
@@ -152,7 +173,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     func ended() {
         inFlight -= 1
-        if isGoingAway, inFlight == 0 { server.markDirty(self) }
+        scheduleEnd()
     }
 
     /// Sends what this turn gathered.
@@ -164,9 +185,20 @@ final class ClientConnection: ChannelInboundHandler {
             outgoing = context.channel.allocator.buffer(capacity: 0)
             context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         }
-        if isGoingAway, inFlight == 0, !isClosing {
-            isClosing = true
-            context.close(mode: .all, promise: nil)
+        scheduleEnd()
+    }
+
+    /// Ends a connection that has nothing left to answer. The client goes first if it will: closing under what it may
+    /// still be sending would reset the connection and lose answers on their way.
+    private func scheduleEnd() {
+        guard isGoingAway, inFlight == 0, !isClosing, !isEndScheduled, let context else { return }
+        isEndScheduled = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.farewell) {
+            guard let context = self.context else { return }
+            // An empty write completes behind all others: nothing is cut off.
+            context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+                self.close()
+            }
         }
     }
 
@@ -177,6 +209,7 @@ final class ClientConnection: ChannelInboundHandler {
     /// Tells the client to go elsewhere; the connection ends when its last request is answered.
     func goAway() {
         guard !isGoingAway else { return }
+        guard hasPreface else { return close() }
         isGoingAway = true
         write(FrameHeader(kind: .goAway)) { _ in }
     }

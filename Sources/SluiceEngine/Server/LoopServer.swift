@@ -15,13 +15,14 @@ final class LoopServer {
     let decider: Decider
     private let settings: ServiceSettings
     private let decoder: CheckDecoder
-    /// Answers the admin methods; nil on a loop without an admin listener.
-    var admin: AdminMethods?
+    /// Answers the admin methods; set once, by the lane it belongs to.
+    var admin: AdminMethods!
 
     private var connections: [ClientConnection?] = []
     private var freePlaces: [Int32] = []
     private var epoch: UInt32 = 0
     private var dirty: [ClientConnection] = []
+    private var flushing: [ClientConnection] = []
     private var groups: [Group?] = []
     private var freeGroups: [Int32] = []
     private var isDraining = false
@@ -92,6 +93,11 @@ final class LoopServer {
 
     func take(_ header: FrameHeader, _ payload: ByteBuffer, from connection: ClientConnection) {
         let caller = Caller(connection: connection.place, epoch: connection.epoch, stream: header.stream)
+        guard !header.method.isAdmin || connection.kind == .admin else {
+            return connection.refuse(
+                header.stream, header.method, .permissionDenied, "\(header.method.name) is served on the admin listener"
+            )
+        }
         do {
             switch header.method {
             case .check: try check(header, payload, caller, connection)
@@ -184,11 +190,6 @@ final class LoopServer {
         _ caller: Caller,
         _ connection: ClientConnection
     ) throws {
-        guard connection.kind == .admin, let admin else {
-            return connection.refuse(
-                header.stream, header.method, .permissionDenied, "\(header.method.name) is served on the admin listener"
-            )
-        }
         connection.began()
         do {
             try admin.take(header, payload, caller)
@@ -274,9 +275,9 @@ extension LoopServer: AnswerSink {
     }
 
     func endOfTurn() {
-        // Flushing may close a connection, which touches the table but not this list.
-        let flushing = dirty
-        dirty.removeAll(keepingCapacity: true)
+        // Flushing may mark a connection again: that is for the next turn.
+        swap(&dirty, &flushing)
         for connection in flushing { connection.flush() }
+        flushing.removeAll(keepingCapacity: true)
     }
 }

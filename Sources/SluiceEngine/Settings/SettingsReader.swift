@@ -66,7 +66,9 @@ public struct SettingsReader {
         do {
             root = try compose(yaml: String(decoding: data, as: UTF8.self))
         } catch {
-            throw SettingsError(problems: ["\(path): \(error)"])
+            // Yams quotes the line, which may hold a password.
+            let line = (error as? YamlError).flatMap(Self.line(of:)).map { ":\($0)" } ?? ""
+            throw SettingsError(problems: ["\(path)\(line): not valid YAML"])
         }
         var values: [String: String] = [:]
         var problems: [String] = []
@@ -99,6 +101,13 @@ public struct SettingsReader {
                 let near = NearestSpelling.of(key, among: keys).map { "; did you mean \"\($0)\"?" } ?? ""
                 problems.append("\(path):\(position(name)): unknown key \"\(key)\"\(near)")
             }
+        }
+    }
+
+    private static func line(of error: YamlError) -> Int? {
+        switch error {
+        case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _): mark.line
+        default: nil
         }
     }
 
@@ -160,6 +169,9 @@ public struct SettingsReader {
         take("clock", "redis or request", ServiceSettings.Clock.init(rawValue:)) { settings.clock = $0 }
         takeDuration("deadline.default") { settings.deadlines.standard = $0 }
         takeDuration("deadline.max") { settings.deadlines.longest = $0 }
+        if let standard = settings.deadlines.standard, standard > settings.deadlines.longest {
+            problems.append("deadline.default: longer than deadline.max")
+        }
         take("keys.prefix", "1 to 32 of a-z, A-Z, 0-9, _ and -", Self.keyPrefix) { settings.keyPrefix = $0 }
         takeCount("bounds.payload_bytes", 1_024...16_777_216) { settings.bounds.payloadBytes = UInt32($0) }
         takeCount("bounds.in_flight_per_connection", 1...65_536) { settings.bounds.inFlightPerConnection = $0 }
