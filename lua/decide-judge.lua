@@ -20,17 +20,21 @@ for _ = 1, nGroups do
     end
     list[#list + 1] = cell
   else
-    local fields = {}
-    for j = 1, m do fields[j] = cField[A[p + 1 + j]] end
-    local values = pcall_('HMGET', KEYS[k], unpack(fields))
-    for j = 1, m do
-      cell = cell + 1
-      if values.err then
-        bad[cell] = true
-      else
-        load(cell, A[p + 1 + j], values[j])
+    -- In parts: the Lua stack holds 8,000 values.
+    for from = 1, m, 4000 do
+      local fields, some = {}, m - from + 1
+      if some > 4000 then some = 4000 end
+      for j = 1, some do fields[j] = cField[A[p + from + j]] end
+      local values = pcall_('HMGET', KEYS[k], unpack(fields))
+      for j = 1, some do
+        cell = cell + 1
+        if values.err then
+          bad[cell] = true
+        else
+          load(cell, A[p + from + j], values[j])
+        end
+        list[#list + 1] = cell
       end
-      list[#list + 1] = cell
     end
   end
   p = p + 2 + m
@@ -211,27 +215,58 @@ for request = 1, nRequests do
 end
 
 -- 6. Write what changed: one HSET for each entity, in parts of 500 fields where it has more.
+local writeFormat = {}
+
+-- The cell as it goes to Redis.
+local function bytesOf(c, counter)
+  if lastW[c] >= POW[wgtW[c]] or total[c] >= POW[wgtW[c] + 1] then implode(c, explode(c)) end
+  local ow, ww, s = offW[c], wgtW[c], tick[c]
+  local widths = ow * 16 + ww
+  local whole = at[c] > #body[c]
+  local id = (whole and widths or widths + 256) + (s > 1 and 512 or 0)
+  local format = writeFormat[id]
+  if not format then
+    format = (s > 1 and '>BBBI2I5I6I' or '>BBBI2I6I') .. (ww + 1) .. (whole and 'I' .. ow .. 'I' .. ww or '')
+    writeFormat[id] = format
+  end
+  -- A cell of one pair is packed in one go.
+  local measure, print, b, sum, o, w = cMeasure[counter], cPrint[counter], base[c], total[c], last[c] - base[c], lastW[c]
+  if whole then
+    if s > 1 then return pack(format, 1, measure + 4, widths, print, s, b, sum, o, w) end
+    return pack(format, 1, measure, widths, print, b, sum, o, w)
+  end
+  local head
+  if s > 1 then
+    head = pack(format, 1, measure + 4, widths, print, s, b, sum)
+  else
+    head = pack(format, 1, measure, widths, print, b, sum)
+  end
+  local text = body[c]
+  if at[c] > 1 then text = sub(text, at[c]) end
+  local pair = pairsOf(ow, ww)
+  return head .. text .. pack(pair, o, w)
+end
+
 for k = 1, #KEYS do
-  local key, args, n, need, sweep = KEYS[k], {}, 0, 0, false
-  for _, c in ipairs(cellsOf[k]) do
+  local key, list = KEYS[k], cellsOf[k]
+  local args, n, need, sweep = nil, 0, 0, false
+  local oneField, oneValue
+  for i = 1, #list do
+    local c = list[i]
     if dirty[c] then
       local counter = counterOf[c]
       if last[c] then
-        if lastW[c] >= POW[wgtW[c]] or total[c] >= POW[wgtW[c] + 1] then implode(c, explode(c)) end
-        local ow, ww, s = offW[c], wgtW[c], tick[c]
-        local head
-        if s > 1 then
-          head = pack('>BBBI2I5I6I' .. (ww + 1), 1, cMeasure[counter] + 4, ow * 16 + ww, cPrint[counter], s, base[c],
-            total[c])
-        else
-          head = pack('>BBBI2I6I' .. (ww + 1), 1, cMeasure[counter], ow * 16 + ww, cPrint[counter], base[c], total[c])
-        end
-        args[n + 1] = cField[counter]
-        args[n + 2] = head .. sub(body[c], at[c]) .. pack(pairsOf(ow, ww), last[c] - base[c], lastW[c])
+        local value = bytesOf(c, counter)
         n = n + 2
+        if n == 2 then
+          oneField, oneValue = cField[counter], value
+        else
+          args = args or { oneField, oneValue }
+          args[n - 1], args[n] = cField[counter], value
+        end
         if not raw[c] or stamp[c] ~= cPrint[counter] then sweep = cFields[counter] end
         if longer[c] then
-          local ends = (last[c] + ticks[c] + 1) * s
+          local ends = (last[c] + ticks[c] + 1) * tick[c]
           if ends > need then need = ends end
         end
       elseif raw[c] then
@@ -248,7 +283,11 @@ for k = 1, #KEYS do
       end
       fresh = gone == #fields
     end
-    for i = 1, n, 1000 do call('HSET', key, unpack(args, i, n < i + 999 and n or i + 999)) end
+    if n == 2 then
+      call('HSET', key, oneField, oneValue)
+    else
+      for i = 1, n, 1000 do call('HSET', key, unpack(args, i, n < i + 999 and n or i + 999)) end
+    end
     if need > 0 then
       if slack > 0 then
         local ttl = need - redisNow
