@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import SluiceWire
@@ -24,7 +25,7 @@ func connectFailure(_ error: any Error) -> String {
         if let first = error.connectionErrors.first { return connectFailure(first.error) }
         return "cannot resolve \(error.host)"
     case let error as IOError:
-        return error.description
+        return String(cString: strerror(error.errnoCode))
     case ChannelError.connectTimeout:
         return "no connection in time"
     default:

@@ -75,7 +75,7 @@ public struct RedisTarget: Sendable {
     }
 
     private static func readDatabase(_ text: Substring) throws(RedisURLError) -> Int {
-        guard text.allSatisfy(\.isASCII), let number = UInt16(text) else { throw .badDatabase }
+        guard text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let number = UInt16(text) else { throw .badDatabase }
         return Int(number)
     }
 }
