@@ -145,21 +145,26 @@ local function drop(c, floor)
   if clamped or total[c] < 0 then implode(c, explode(c)) end
 end
 
--- Moves the pairs that lie ahead of tick `k` to it: the clock was set back.
-local function step(c, k)
-  local ks, ws, n = explode(c)
+-- Gives every pair the tick that `to` makes of its own, and merges those that come to share one.
+local function regroup(ks, ws, n, to)
   local m = 0
   for i = 1, n do
-    local to = ks[i] < k and ks[i] or k
-    if m > 0 and ks[m] == to then
+    local k = to(ks[i])
+    if m > 0 and ks[m] == k then
       ws[m] = ws[m] + ws[i]
       if ws[m] > EXACT then ws[m] = EXACT end
     else
       m = m + 1
-      ks[m], ws[m] = to, ws[i]
+      ks[m], ws[m] = k, ws[i]
     end
   end
-  implode(c, ks, ws, m)
+  return ks, ws, m
+end
+
+-- Moves the pairs that lie ahead of tick `k` to it: the clock was set back.
+local function step(c, k)
+  local ks, ws, n = explode(c)
+  implode(c, regroup(ks, ws, n, function(own) return own < k and own or k end))
 end
 
 -- Brings a cell to `now`; returns the tick to judge at, in the cell's own ticks or, once it is empty, in those that it
@@ -187,19 +192,8 @@ end
 -- An exact log cut into the slices it should have by now.
 local function slice(c, s)
   local ks, ws, n = explode(c)
-  local m = 0
-  for i = 1, n do
-    local to = (ks[i] - ks[i] % s) / s
-    if m > 0 and ks[m] == to then
-      ws[m] = ws[m] + ws[i]
-      if ws[m] > EXACT then ws[m] = EXACT end
-    else
-      m = m + 1
-      ks[m], ws[m] = to, ws[i]
-    end
-  end
   tick[c], ticks[c] = s, math.ceil(cWindow[counterOf[c]] / s)
-  implode(c, ks, ws, m)
+  implode(c, regroup(ks, ws, n, function(own) return (own - own % s) / s end))
   longer[c] = true
 end
 
