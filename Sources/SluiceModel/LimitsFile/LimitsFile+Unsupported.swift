@@ -8,6 +8,6 @@ extension LimitsFile {
     }
 
     /// What a limits file may not use yet: refused by name, because a limit that is silently not enforced is worse
-    /// than none. A feature leaves this set when it works.
+    /// than none; `local`, which changes no limit, is only warned of. A feature leaves this set when it works.
     static let unsupported = Set(Feature.allCases)
 }

@@ -43,7 +43,9 @@ extension LimitsReader {
         guard let name = word(node, name: "on_redis_failure", among: FailurePolicy.allCases.map(\.rawValue)) else {
             return nil
         }
-        if name == FailurePolicy.local.rawValue { refuseUnsupported(.onRedisFailureLocal, at: node.position) }
+        if name == FailurePolicy.local.rawValue, unsupported.contains(.onRedisFailureLocal) {
+            report.warning(at: node.position, "on_redis_failure local answers as allow does in this version")
+        }
         return FailurePolicy(rawValue: name)
     }
 

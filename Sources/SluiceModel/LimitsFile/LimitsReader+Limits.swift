@@ -17,7 +17,7 @@ extension LimitsReader {
             report.error(at: items[Caps.limitsPerRule].position, "more than 8 limits; this is the first one too many")
         }
         let limits = items.compactMap { item in readLimit(item).map { (limit: $0, position: item.position) } }
-        checkEachCanMatter(Array(limits.prefix(Caps.limitsPerRule)))
+        warnOfIdleLimits(Array(limits.prefix(Caps.limitsPerRule)))
         return limits.map(\.limit)
     }
 
@@ -59,15 +59,15 @@ extension LimitsReader {
         return word(node, name: "verdict", among: verdicts.map(\.name)).flatMap { Verdict(name: $0) }
     }
 
-    /// Over one window the verdicts must rise with the maxima: a milder limit that trips only where a harsher one
-    /// trips too never changes an answer.
-    private func checkEachCanMatter(_ limits: [PlacedLimit]) {
+    /// Over one window the verdicts should rise with the maxima: a milder limit that trips only where a harsher one
+    /// trips too never changes a verdict. A warning: it still shows among the trips.
+    private func warnOfIdleLimits(_ limits: [PlacedLimit]) {
         for (index, (limit, position)) in limits.enumerated() {
             let sameWindow = limits.enumerated().filter { $0.element.limit.windowMs == limit.windowMs }
             let window = DurationText.spell(ms: limit.windowMs)
             if let twin = sameWindow.first(where: { $0.offset < index && $0.element.limit.verdict == limit.verdict }) {
                 let place = report.place(twin.element.position, seenFrom: position)
-                report.error(
+                report.warning(
                     at: position,
                     "a limit with verdict \(limit.verdict.name) over \(window) is already given in \(place); "
                         + "only the smaller max could ever matter")
@@ -75,9 +75,9 @@ extension LimitsReader {
                 $0.element.limit.verdict > limit.verdict && $0.element.limit.max <= limit.max
             }) {
                 let other = harsher.element.limit
-                report.error(
+                report.warning(
                     at: position,
-                    "wrong order: \(limit.verdict.name) at \(limit.max) can never matter, because "
+                    "wrong order: \(limit.verdict.name) at \(limit.max) never changes a verdict, because "
                         + "\(other.verdict.name) at \(other.max) over the same \(window) comes first; "
                         + "the harsher verdict needs the larger max")
             }
