@@ -127,12 +127,12 @@ end
 
 -- Drops the pairs before tick `floor`.
 local function drop(c, floor)
+  if last[c] < floor then return clear(c) end
   local text, width = body[c], offW[c] + wgtW[c]
   local format = pairsOf(offW[c], wgtW[c])
   local clamped = total[c] == EXACT
   while first[c] < floor do
     total[c] = total[c] - firstW[c]
-    if at[c] > #text then return clear(c) end
     at[c] = at[c] + width
     if at[c] > #text then
       first[c], firstW[c] = last[c], lastW[c]

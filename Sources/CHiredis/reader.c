@@ -69,7 +69,11 @@ static void *create_integer(const redisReadTask *task, long long value) {
 }
 
 static void *create_nil(const redisReadTask *task) {
-    return append(task) == NULL ? NULL : created;
+    sluice_element *element = append(task);
+    if (element == NULL) return NULL;
+    /* The task still has the type of the string or array that is not there. */
+    element->kind = REDIS_REPLY_NIL;
+    return created;
 }
 
 #if HIREDIS_MAJOR >= 1

@@ -112,7 +112,9 @@ struct AttackerTests {
                 let count = Int.random(in: 1...4, using: &random)
                 let calls = (0..<count).map { _ in
                     let cost = UInt64.random(in: 1...largest, using: &random)
-                    return (request: ReferenceModel.Request("a", ["user": "u\(attacker)"], cost: cost), atMs: UInt64?(now))
+                    return (
+                        request: ReferenceModel.Request("a", ["user": "u\(attacker)"], cost: cost), atMs: UInt64?(now)
+                    )
                 }
                 let outcomes = try await services.randomElement(using: &random)!.decide(calls)
                 for (call, outcome) in zip(calls, outcomes) {

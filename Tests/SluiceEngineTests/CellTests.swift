@@ -111,7 +111,8 @@ struct CellTests {
         for round in 0..<1_500 {
             var cell: [UInt8]
             switch round % 3 {
-            case 0: cell = (0..<Int.random(in: 0...64, using: &random)).map { _ in .random(in: 0...255, using: &random) }
+            case 0:
+                cell = (0..<Int.random(in: 0...64, using: &random)).map { _ in .random(in: 0...255, using: &random) }
             case 1:
                 cell = good
                 for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -119,7 +120,9 @@ struct CellTests {
                 }
             default:
                 // A sound head with anything behind it.
-                let (offset, weight) = (UInt8.random(in: 1...6, using: &random), UInt8.random(in: 1...7, using: &random))
+                let (offset, weight) = (
+                    UInt8.random(in: 1...6, using: &random), UInt8.random(in: 1...7, using: &random)
+                )
                 let flags: UInt8 = random.oneIn(2) ? 0 : 4
                 let rest = (flags == 4 ? 13 : 8) + Int(weight) + 1
                 let pairs = Int(offset + weight) * Int.random(in: 1...5, using: &random)

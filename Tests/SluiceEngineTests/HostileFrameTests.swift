@@ -130,11 +130,20 @@ struct HostileFrameTests {
         let many = (0..<17).map { WireEntity("d\($0)", "v") }
         let cases: [(bytes: [UInt8], status: WireStatus, message: String)] = [
             (Bytes.request(.check, [0xFF]), .invalidArgument, "the payload is not a message of this method"),
-            (Bytes.request(.checkBatch, [0x0A, 5, 1]), .invalidArgument, "the payload is not a message of this method"),
+            (
+                Bytes.request(.checkBatch, [0x0A, 5, 1]), .invalidArgument,
+                "the payload is not a message of this method"
+            ),
             (request { $0.action = "" }, .invalidArgument, "the action must have 1 to 64 bytes"),
             (request { $0.entities = many }, .invalidArgument, "more than 16 entities"),
-            (request { $0.atMs = 1 }, .invalidArgument, "at_ms is taken only by a service started with --clock request"),
-            (Bytes.batch(Array(repeating: Self.good, count: 257)), .invalidArgument, "more than 256 requests in a batch"),
+            (
+                request { $0.atMs = 1 }, .invalidArgument,
+                "at_ms is taken only by a service started with --clock request"
+            ),
+            (
+                Bytes.batch(Array(repeating: Self.good, count: 257)), .invalidArgument,
+                "more than 256 requests in a batch"
+            ),
             (Bytes.request(.undo, []), .unimplemented, "not served by this version"),
             (Bytes.request(WireMethod(rawValue: 99), []), .unimplemented, "unknown method"),
             (Bytes.request(.none, []), .unimplemented, "unknown method"),
@@ -191,7 +200,9 @@ struct HostileFrameTests {
     @Test("A client that never reads is not read from for ever, and costs no memory for what it sends")
     func neverReads() async throws {
         let redis = try RedisServer()
-        let service = try await ServiceProcess.start(limits: Self.limits, redis: "unix://\(redis.socket)")
+        // A Unix socket's own buffers are small, and what they hold is decided before the service stops reading.
+        let service = try await ServiceProcess.start(
+            limits: Self.limits, redis: "unix://\(redis.socket)", ["--listen", "unix:\(redis.folder)/data.sock"])
         let endpoint = try service.endpoint("data")
         #expect(try await blocking { try Self.answersOthers(endpoint) })
         let before = service.residentBytes
@@ -206,7 +217,7 @@ struct HostileFrameTests {
                 var offset = 0
                 // Full, and still full a moment later.
                 var refused = 0
-                while refused < 20, taken < 200_000_000 {
+                while refused < 20, taken < 40_000_000 {
                     let count = connection.sendWhatFits(Array(chunk[offset...]))
                     offset = (offset + count) % chunk.count
                     taken += count
@@ -219,8 +230,8 @@ struct HostileFrameTests {
             return taken
         }
         // What the sockets' own buffers hold, and no more.
-        #expect(offered < 100_000_000)
-        #expect(service.residentBytes - before < 64_000_000)
+        #expect(offered < 20_000_000)
+        #expect(service.residentBytes - before < 32_000_000)
     }
 
     @Test("Going away: what was read is answered, what comes after GOAWAY is unavailable, and the service ends")

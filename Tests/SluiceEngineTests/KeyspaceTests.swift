@@ -85,9 +85,12 @@ struct KeyspaceTests {
         let before = try look.snapshot()
         for mode in [Mode.peek, .check] {
             // The fourth of a batch would trip if the peeks before it counted.
-            let calls = Array(repeating: ReferenceModel.Request("buy", ["user": "u", "device": "d"], mode: .peek), count: 4)
+            let calls = Array(
+                repeating: ReferenceModel.Request("buy", ["user": "u", "device": "d"], mode: .peek), count: 4)
             for outcome in try await engine.decide(calls.map { ($0, nil) }) {
-                guard case .response(let response) = outcome else { throw EngineHarness.Refused(status: .ok, message: "") }
+                guard case .response(let response) = outcome else {
+                    throw EngineHarness.Refused(status: .ok, message: "")
+                }
                 #expect(response.verdict == .allow)
                 #expect(response.trips.map(\.rule) == ["shadow"])
             }

@@ -65,7 +65,9 @@ public final class RedisConnection {
         for argument in arguments { bytes += Array("$\(argument.count)\r\n".utf8) + argument + [13, 10] }
         var sent = 0
         while sent < bytes.count {
-            let count = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL)) }
+            let count = bytes.withUnsafeBytes {
+                send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
+            }
             guard count > 0 else { throw Broken() }
             sent += count
         }
@@ -128,9 +130,10 @@ extension RedisConnection {
     /// The fields of a hash.
     public func fields(_ key: String) throws -> [String: [UInt8]] {
         let flat = try command("HGETALL", key).elements
-        return Dictionary(uniqueKeysWithValues: stride(from: 0, to: flat.count - 1, by: 2).map {
-            (flat[$0].string, flat[$0 + 1].bytes)
-        })
+        return Dictionary(
+            uniqueKeysWithValues: stride(from: 0, to: flat.count - 1, by: 2).map {
+                (flat[$0].string, flat[$0 + 1].bytes)
+            })
     }
 
     /// Redis `TIME`, in ms.

@@ -21,10 +21,12 @@ public final class ServiceProcess: Sendable {
     ///   - limits: a limits file's text.
     ///   - redis: a Redis URL; nil: a private one.
     ///   - settings: a settings file's text.
+    ///   - environment: in place of this process's own.
     public static func start(
         limits: String,
         redis: String? = nil,
         settings: String = "",
+        environment: [String: String]? = nil,
         _ arguments: [String] = []
     ) async throws -> ServiceProcess {
         let folder = "/tmp/sluice-test-\(UUID().uuidString.prefix(8))"
@@ -39,6 +41,7 @@ public final class ServiceProcess: Sendable {
                 "--config", "\(folder)/settings.yaml", "--limits", "\(folder)/limits.yaml", "--listen", "127.0.0.1:0",
                 "--http", "off", "--state-dir", folder,
             ] + (redis.map { ["--redis", $0] } ?? []) + arguments
+        if let environment { process.environment = environment }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle(forWritingAtPath: "\(folder)/out")
         process.standardError = FileHandle(forWritingAtPath: "\(folder)/log")

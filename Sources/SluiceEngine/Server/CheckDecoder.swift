@@ -10,17 +10,25 @@ struct CheckDecoder {
     static let latestAtMs: UInt64 = 253_402_300_799_999
 
     /// Decodes the CheckRequest at `range` of `bytes`.
-    func decode(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) throws(InvalidRequest) -> RequestView {
+    ///
+    /// - Parameter depth: 1, or 2 for a request of a batch.
+    func decode(
+        _ bytes: UnsafeRawBufferPointer,
+        _ range: Range<Int>,
+        depth: Int = 1
+    ) throws(InvalidRequest) -> RequestView {
         var request = RequestView(bytes: bytes)
-        var reader = ProtobufReader(bytes, range)
+        var reader = ProtobufReader(bytes, range, depth: depth)
         var eventID = 0..<0
         var trace = 0..<0
         var (mode, cost, atMs): (UInt64, UInt64, UInt64) = (0, 0, 0)
         while let (field, type) = try reader.nextTag() {
             switch (field, type) {
-            case (1, .length): request.action = try reader.range()
+            case (1, .length):
+                try Self.checkOverridden(request.action, in: bytes)
+                request.action = try reader.range()
             case (2, .length):
-                guard request.append(try decodeEntity(bytes, try reader.range())) else {
+                guard request.append(try decodeEntity(bytes, try reader.range(), depth: depth + 1)) else {
                     throw InvalidRequest("more than \(Caps.entitiesPerRequest) entities")
                 }
             case (3, .varint): cost = try reader.varint() & 0xFFFF_FFFF
@@ -50,7 +58,7 @@ struct CheckDecoder {
 
     /// Finds the requests of a CheckBatchRequest. Each is yet to be decoded.
     func requests(_ bytes: UnsafeRawBufferPointer) throws(InvalidRequest) -> [Range<Int>] {
-        var reader = ProtobufReader(bytes, 0..<bytes.count)
+        var reader = ProtobufReader(bytes, 0..<bytes.count, depth: 1)
         var ranges: [Range<Int>] = []
         while let (field, type) = try reader.nextTag() {
             if field == 1, type == .length {
@@ -67,18 +75,29 @@ struct CheckDecoder {
 
     private func decodeEntity(
         _ bytes: UnsafeRawBufferPointer,
-        _ range: Range<Int>
+        _ range: Range<Int>,
+        depth: Int
     ) throws(InvalidRequest) -> RequestView.Entity {
-        var reader = ProtobufReader(bytes, range)
+        var reader = ProtobufReader(bytes, range, depth: depth)
         var entity = RequestView.Entity(dimension: 0..<0, value: 0..<0)
         while let (field, type) = try reader.nextTag() {
             switch (field, type) {
-            case (1, .length): entity.dimension = try reader.range()
+            case (1, .length):
+                try Self.checkOverridden(entity.dimension, in: bytes)
+                entity.dimension = try reader.range()
             case (2, .length): entity.value = try reader.range()
             default: try reader.skip(field, type)
             }
         }
         return entity
+    }
+
+    /// Of a string that is there twice the last one counts, but every one must be UTF-8.
+    private static func checkOverridden(
+        _ earlier: Range<Int>,
+        in bytes: UnsafeRawBufferPointer
+    ) throws(InvalidRequest) {
+        guard earlier.isEmpty || String(validating: bytes[earlier], as: UTF8.self) != nil else { throw .malformed }
     }
 
     private func checkCaps(

@@ -151,7 +151,7 @@ final class LoopServer {
             var requests: [RequestView] = []
             for (position, range) in ranges.enumerated() {
                 do throws(InvalidRequest) {
-                    let request = try decoder.decode(bytes, range)
+                    let request = try decoder.decode(bytes, range, depth: 2)
                     try decider.checkAge(request)
                     requests.append(request)
                 } catch {

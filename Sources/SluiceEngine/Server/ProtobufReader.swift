@@ -12,13 +12,19 @@ struct ProtobufReader {
         case fixed32 = 5
     }
 
-    private static let deepestGroup = 100
+    /// Messages and groups in one another, as generated decoders count them.
+    private static let deepest = 100
+    /// A tag of a message has at most this many bytes; one inside a group of unknown fields may be padded.
+    private static let longestTag = 5
 
+    private let depth: Int
     private let bytes: UnsafeRawBufferPointer
     private(set) var offset: Int
     private let end: Int
 
-    init(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
+    /// - Parameter depth: of the message that lies at `range`; 1 is a payload's own.
+    init(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, depth: Int) {
+        self.depth = depth
         self.bytes = bytes
         offset = range.lowerBound
         end = range.upperBound
@@ -26,6 +32,13 @@ struct ProtobufReader {
 
     /// The next field's number and wire type; nil at the end.
     mutating func nextTag() throws(InvalidRequest) -> (field: UInt32, type: WireType)? {
+        let start = offset
+        let tag = try anyTag()
+        guard offset - start <= Self.longestTag else { throw .malformed }
+        return tag
+    }
+
+    private mutating func anyTag() throws(InvalidRequest) -> (field: UInt32, type: WireType)? {
         guard offset < end else { return nil }
         let tag = try varint()
         guard tag <= UInt64(UInt32.max), tag >> 3 > 0, let type = WireType(rawValue: UInt8(tag & 7)) else {
@@ -57,7 +70,7 @@ struct ProtobufReader {
     }
 
     mutating func skip(_ field: UInt32, _ type: WireType) throws(InvalidRequest) {
-        try skip(field, type, depth: 0)
+        try skip(field, type, depth: depth)
     }
 
     private mutating func skip(_ field: UInt32, _ type: WireType, depth: Int) throws(InvalidRequest) {
@@ -67,9 +80,9 @@ struct ProtobufReader {
         case .fixed32: try skip(bytes: 4)
         case .length: _ = try range()
         case .startGroup:
-            guard depth < Self.deepestGroup else { throw .malformed }
+            guard depth < Self.deepest else { throw .malformed }
             while true {
-                guard let (inner, type) = try nextTag() else { throw .malformed }
+                guard let (inner, type) = try anyTag() else { throw .malformed }
                 if type == .endGroup {
                     guard inner == field else { throw .malformed }
                     return
