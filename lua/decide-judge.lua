@@ -215,7 +215,17 @@ for request = 1, nRequests do
 end
 
 -- 6. Write what changed: one HSET for each entity, in parts of 500 fields where it has more.
-local writeFormat = {}
+local writeFormat, textOf = {}, {}
+
+-- Redis would print a number with %.17g, dear and once for each key; most keys of a run end at few different times.
+local function text(number)
+  local known = textOf[number]
+  if not known then
+    known = string.format('%.0f', number)
+    textOf[number] = known
+  end
+  return known
+end
 
 -- The cell as it goes to Redis.
 local function bytesOf(c, counter)
@@ -291,11 +301,11 @@ for k = 1, #KEYS do
     if need > 0 then
       if slack > 0 then
         local ttl = need - redisNow
-        call('PEXPIRE', key, slack + (ttl > 0 and ttl or 0))
+        call('PEXPIRE', key, text(slack + (ttl > 0 and ttl or 0)))
       elseif fresh then
-        call('PEXPIREAT', key, need)
+        call('PEXPIREAT', key, text(need))
       else
-        call('PEXPIREAT', key, need, 'GT')
+        call('PEXPIREAT', key, text(need), 'GT')
       end
     end
   end

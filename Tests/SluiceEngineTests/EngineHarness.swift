@@ -109,6 +109,8 @@ final class EngineHarness: Sendable {
             let lane = lane.value
             let done = lane.decider.loop.makePromise(of: [Outcome].self)
             lane.sink.expect(payloads.count, done)
+            let late = lane.decider.loop.scheduleTask(in: .seconds(30)) { done.fail(Unanswered()) }
+            done.futureResult.whenComplete { _ in late.cancel() }
             let decoder = CheckDecoder(takesTime: lane.decider.settings.clock == .request)
             for (position, payload) in payloads.enumerated() {
                 let caller = Caller(connection: 0, epoch: 0, stream: UInt32(position))
@@ -140,6 +142,9 @@ final class EngineHarness: Sendable {
         case .refused(let status, let message): throw Refused(status: status, message: message)
         }
     }
+
+    /// No answer for thirty seconds.
+    struct Unanswered: Error {}
 
     struct Refused: Error {
         var status: WireStatus

@@ -147,6 +147,8 @@ struct RedisOutageTests {
         redis.freeze()
         let calls = (0..<400).map { (request: ReferenceModel.Request("open", ["user": "u\($0)"]), atMs: UInt64?.none) }
         for _ in 0..<10 { _ = try await engine.decide(calls, timeout: .milliseconds(2)) }
+        let kept = try await engine.run { (Mirror(reflecting: $0).descendant("sealed") as? any Collection)?.count }
+        #expect(try #require(kept) < 5, "runs that are not sent")
         redis.resume()
         try await engine.waitForRedis()
         #expect(try await engine.decide(.init("open", ["user": "u"]), timeout: .seconds(5)).basis == .redis)

@@ -134,11 +134,11 @@ final class ClientConnection: ChannelInboundHandler {
         }
     }
 
-    /// A malformed frame ends the connection. One that is too long is told so, on stream 0.
+    /// A malformed frame ends the connection, which is told why on stream 0. A stranger without a preface is told nothing.
     private func close(after error: FrameError) {
         isClosing = true
         server.countProtocolError(error)
-        if case .oversize = error { refuse(0, .none, .invalidArgument, error.description) }
+        if hasPreface { refuse(0, .none, .invalidArgument, error.description) }
         flush()
         context?.close(mode: .all, promise: nil)
     }
