@@ -14,7 +14,7 @@ let nio: [Target.Dependency] = [
 let package = Package(
     name: "sluice",
     products: [
-        .library(name: "SluiceClient", targets: ["SluiceClient"]),
+        .library(name: "SluiceClient", targets: ["SluiceClient", "SluiceWire"]),
         .executable(name: "sluiced", targets: ["sluiced"]),
         .executable(name: "sluice", targets: ["sluice"]),
     ],
