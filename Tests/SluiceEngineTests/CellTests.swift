@@ -153,27 +153,27 @@ struct CellTests {
     func oldFields() async throws {
         let redis = try RedisServer()
         let look = try RedisConnection(socket: redis.socket)
-        let first = Rule.perUser("first", check: "a", max: 5, windowMs: 60_000)
-        let second = Rule.perUser("second", check: "b", max: 5, windowMs: 30_000)
-        let third = Rule.perUser("third", check: "c", max: 5, windowMs: 10_000)
+        let first = Rule.perUser("first", check: "a", max: 5, windowMs: 6_000_000)
+        let second = Rule.perUser("second", check: "b", max: 5, windowMs: 3_000_000)
+        let third = Rule.perUser("third", check: "c", max: 5, windowMs: 1_000_000)
         let engine = try await EngineHarness(
             redis: redis, rules: [first, second, third], settings: EngineHarness.settings(clock: .redis))
         let key = Self.key("u")
         for action in ["a", "b", "c"] { _ = try await engine.decide(.init(action, ["user": "u"])) }
-        #expect(try look.fields(key).keys.sorted() == ["first/60000", "second/30000", "third/10000"])
+        #expect(try look.fields(key).keys.sorted() == ["first/6000000", "second/3000000", "third/1000000"])
 
         try await engine.replace(rules: [second, third], generation: 2)
         _ = try await engine.decide(.init("b", ["user": "u"], mode: .peek))
         #expect(try look.fields(key).count == 3, "a peek writes nothing")
         _ = try await engine.decide(.init("b", ["user": "u"]))
-        #expect(try look.fields(key).keys.sorted() == ["second/30000", "third/10000"])
+        #expect(try look.fields(key).keys.sorted() == ["second/3000000", "third/1000000"])
         let seen = try await engine.inspect([("user", Array("u".utf8))], atMs: nil)
         #expect(seen.map(\.used) == [2, 1])
 
         // The rule that is left writes a key whose other fields all go.
         try await engine.replace(rules: [first], generation: 3)
         _ = try await engine.decide(.init("a", ["user": "u"]))
-        #expect(try look.fields(key).keys.sorted() == ["first/60000"])
+        #expect(try look.fields(key).keys.sorted() == ["first/6000000"])
         #expect(try look.command("PTTL", key).number > 0)
         try await engine.shutDown()
     }
