@@ -65,14 +65,6 @@ final class ServiceCore: Sendable {
         return true
     }
 
-    /// Why a link is not connected, if one is not.
-    func redisError() async -> String? {
-        for handle in lanes {
-            if let error = try? await handle.run({ $0.decider.link.lastError }).get() { return error }
-        }
-        return nil
-    }
-
     /// Sends GOAWAY to every client and returns when all have their answers, or when `grace` is over.
     func drain(grace: TimeAmount) async {
         await withTaskGroup(of: Void.self) { tasks in

@@ -22,8 +22,4 @@ enum CommandFormatter {
             redisFreeCommand(command)
         }
     }
-
-    static func write(_ arguments: String..., into buffer: inout ByteBuffer) {
-        write(arguments.map { Array($0.utf8) }, into: &buffer)
-    }
 }

@@ -71,8 +71,6 @@ final class EmbeddedRedis: Sendable {
         self.lock = lock
     }
 
-    var processIdentifier: Int32 { process.processIdentifier }
-
     /// Ends it and waits for it, at most five seconds, then kills it.
     func stop() async {
         if process.isRunning { process.terminate() }
