@@ -37,7 +37,7 @@ let package = Package(
             path: "lua",
             resources: [
                 .embedInCode("decide.lua"), .embedInCode("decide-cells.lua"), .embedInCode("decide-judge.lua"),
-                .embedInCode("reset.lua"),
+                .embedInCode("reset.lua"), .embedInCode("windows.lua"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -74,6 +74,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
+            resources: [.embedInCode("Observe/dashboard.html")],
             swiftSettings: swiftSettings
         ),
         .target(
@@ -137,7 +138,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SluiceProgramTests",
-            dependencies: nio + ["SluiceModel", "SluiceWire", "sluice", "sluiced"],
+            dependencies: nio + ["SluiceClient", "SluiceModel", "SluiceWire", "TestSupport", "sluice", "sluiced"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),

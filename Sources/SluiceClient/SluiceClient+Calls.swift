@@ -79,6 +79,14 @@ extension SluiceClient {
         try await call(.reload, request, deadline: deadline ?? configuration.adminDeadline)
     }
 
+    /// The entities that come up most.
+    public func top(
+        _ request: WireTopRequest,
+        deadline: Duration? = nil
+    ) async throws(SluiceClientError) -> WireTopResponse {
+        try await call(.top, request, deadline: deadline ?? configuration.adminDeadline)
+    }
+
     /// The service's own numbers.
     public func stats(deadline: Duration? = nil) async throws(SluiceClientError) -> WireStatsResponse {
         try await call(.stats, WireStatsRequest(), deadline: deadline ?? configuration.adminDeadline)
