@@ -26,7 +26,8 @@ public enum PrivateService {
         settings.clock = clock
         settings.deadlines.standard = nil
         settings.threads = threads
-        settings.reloadsOnHangup = false
+        settings.reloads.onHangup = false
+        settings.reloads.watch = false
         let (ready, announce) = AsyncStream.makeStream(of: ServiceAddresses.self)
         var logger = Logger(label: "sluice")
         logger.logLevel = .error

@@ -12,7 +12,7 @@ final class Lane {
         let link = RedisLink(target: target, loop: loop, logger: logger)
         decider = Decider(loop: loop, settings: core.settings, rules: rules, link: link, logger: logger)
         server = LoopServer(loop: loop, decider: decider, settings: core.settings)
-        server.admin = AdminMethods(server: server, core: core)
+        server.admin = AdminMethods(server: server, core: core, logger: logger)
     }
 }
 
@@ -30,8 +30,11 @@ final class ServiceCore: Sendable {
     }
 
     let settings: ServiceSettings
-    /// Why the last reload left the rules as they were; empty when it did not.
-    let lastReloadError = NIOLockedValueBox("")
+    let reloads = NIOLockedValueBox(ReloadStatus())
+    /// Set once, before anybody can ask for a reload.
+    let reloader = NIOLockedValueBox<Reloader?>(nil)
+    /// Set when the service begins to end: it takes no new work from then on.
+    let isDraining = NIOLockedValueBox(false)
     private let handles = NIOLockedValueBox<[Handle]>([])
 
     init(settings: ServiceSettings) {

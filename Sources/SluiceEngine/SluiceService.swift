@@ -81,6 +81,8 @@ public struct SluiceService: Service {
         try await core.start(rules: active, target: target, group: group, logger: logger)
         await waitForRedis(core)
         var listeners: [any Channel] = []
+        let reloader = Reloader(core: core, rules: rules, generation: 1, logger: logger)
+        core.reloader.withLockedValue { $0 = reloader }
         do {
             let data = try await listen(settings.listeners.data, .data, core, group)
             listeners.append(data)
@@ -93,30 +95,40 @@ public struct SluiceService: Service {
                 redis: redisName(target),
                 generation: 1
             )
-            try await withHTTP(core, group) { http in
+            // Before anybody is told that the service runs: until it is trapped, SIGHUP ends the process.
+            let hangups = settings.reloads.onHangup ? await UnixSignalsSequence(trapping: .sighup) : nil
+            try await withHTTP(core) { http in
                 addresses.http = http
                 whenReady(addresses)
                 logger.info("serving", metadata: ["data": "\(addresses.data)", "redis": "\(addresses.redis)"])
-                let hangups = settings.reloadsOnHangup ? reloadOnHangup(core) : nil
+                let triggers = reloadWhenAsked(reloader, hangups)
                 try? await gracefulShutdown()
-                hangups?.cancel()
+                for trigger in triggers { trigger.cancel() }
+                // HTTP goes last: probes see a service that is not ready rather than none.
+                core.isDraining.withLockedValue { $0 = true }
+                logger.info("draining")
+                for listener in listeners { try? await listener.close() }
+                await core.drain(grace: Self.drainGrace)
             }
         } catch {
             for listener in listeners { try? await listener.close() }
             await core.shutDown()
             throw error
         }
-        logger.info("draining")
-        for listener in listeners { try? await listener.close() }
-        await core.drain(grace: Self.drainGrace)
         await core.shutDown()
+        logger.info("drained")
     }
 
-    private func reloadOnHangup(_ core: ServiceCore) -> Task<Void, Never> {
-        let reloader = Reloader(core: core, generation: 1, logger: logger)
-        return Task {
-            for await _ in await UnixSignalsSequence(trapping: .sighup) { await reloader.reload() }
+    private func reloadWhenAsked(_ reloader: Reloader, _ hangups: UnixSignalsSequence?) -> [Task<Void, Never>] {
+        var triggers: [Task<Void, Never>] = []
+        if let hangups {
+            triggers.append(Task { for await _ in hangups { _ = await reloader.reload(.hangup) } })
         }
+        if settings.reloads.watch, let path = settings.limitsPath {
+            let watch = LimitsWatch(path: path, spread: settings.reloads.spread)
+            triggers.append(Task { await watch.run { _ = await reloader.reload(.watch) } })
+        }
+        return triggers
     }
 
     private func redisName(_ target: RedisTarget) -> String {
@@ -208,10 +220,26 @@ public struct SluiceService: Service {
     /// Runs `body` with the HTTP listener up, if there is one, and ends it afterwards.
     private func withHTTP(
         _ core: ServiceCore,
-        _ group: MultiThreadedEventLoopGroup,
         _ body: (Endpoint?) async throws -> Void
     ) async throws {
         guard let endpoint = settings.listeners.http else { return try await body(nil) }
+        // A loop of its own: whoever asks over HTTP takes nothing from the loops that decide.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do {
+            try await withHTTP(core, at: endpoint, on: group, body)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func withHTTP(
+        _ core: ServiceCore,
+        at endpoint: Endpoint,
+        on group: MultiThreadedEventLoopGroup,
+        _ body: (Endpoint?) async throws -> Void
+    ) async throws {
         let (bound, announce) = AsyncStream.makeStream(of: Endpoint.self)
         let application = HealthServer.application(
             at: endpoint,
@@ -223,7 +251,7 @@ public struct SluiceService: Service {
                     ($0.decider.rules.set.generation, $0.decider.rules.set.rules.count)
                 }.get()
                 return Readiness(
-                    ready: lane != nil,
+                    ready: lane != nil && !core.isDraining.withLockedValue { $0 },
                     generation: lane?.0 ?? 0,
                     redis: connected ? "connected" : "disconnected",
                     rules: lane?.1 ?? 0

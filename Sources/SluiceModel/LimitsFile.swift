@@ -2,9 +2,12 @@
 public struct LimitsFile: Hashable, Sendable {
     /// In file order, which is the order in which trips are listed.
     public var rules: [Rule]
+    /// What a reload away from this file may not change by accident.
+    public var guardrails: Guardrails
 
-    public init(rules: [Rule]) {
+    public init(rules: [Rule], guardrails: Guardrails = Guardrails()) {
         self.rules = rules
+        self.guardrails = guardrails
     }
 }
 

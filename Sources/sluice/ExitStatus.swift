@@ -3,6 +3,8 @@ import SluiceModel
 /// Every status that `sluice` exits with. docs/cli.md lists them for scripts.
 enum ExitStatus: Int32 {
     case success = 0
+    /// `sluice config diff`: the files differ; `sluice reset`: not confirmed.
+    case differ = 1
     case review = 10
     case challenge = 11
     case deny = 12

@@ -21,7 +21,8 @@ struct Sluice: AsyncParsableCommand {
             70 internal failure.
             """,
         subcommands: [
-            CheckCommand.self, InspectCommand.self, ResetCommand.self, RulesCommand.self, StatsCommand.self,
+            CheckCommand.self, InspectCommand.self, ResetCommand.self, RulesCommand.self, ReloadCommand.self,
+            StatsCommand.self,
             ConfigCommand.self, ReplayCommand.self, BenchCommand.self,
         ]
     )

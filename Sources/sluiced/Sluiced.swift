@@ -56,15 +56,20 @@ struct Sluiced: AsyncParsableCommand {
         help: ArgumentHelp("trace, debug, info, notice, warning, error or critical (default info).", valueName: "LEVEL")
     )
     var logLevel: String?
+    @Option(help: ArgumentHelp("One line of text, or of JSON, for each event (default text).", valueName: "text|json"))
+    var logFormat: String?
 
     func run() async throws {
-        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let settings: ServiceSettings
-        var logger = Logger(label: "sluiced")
+        var logger: Logger
         do throws(SettingsError) {
             let reader = try SettingsReader(file: config, flags: flags)
             settings = try reader.read()
-            logger.logLevel = try reader.logLevel()
+            let format = try reader.logFormat()
+            let level = try reader.logLevel()
+            LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format) }
+            logger = Logger(label: "sluiced")
+            logger.logLevel = level
         } catch {
             Self.fail(error.description, .dataError)
         }
@@ -97,6 +102,7 @@ struct Sluiced: AsyncParsableCommand {
         let all: [String: String?] = [
             "limits": limits, "listen": listen, "admin": admin, "http": http, "redis": redis, "state_dir": stateDir,
             "threads": threads.map(String.init), "clock": clock, "log_level": logLevel,
+            "log_format": logFormat,
         ]
         return all.compactMapValues { $0 }
     }

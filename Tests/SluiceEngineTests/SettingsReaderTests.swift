@@ -52,9 +52,10 @@ final class SettingsReaderTests {
             "state_dir": "/s", "threads": "5", "clock": "request", "deadline.default": "7ms", "deadline.max": "9ms",
             "keys.prefix": "pre", "bounds.payload_bytes": "2048", "bounds.in_flight_per_connection": "11",
             "bounds.waiting_per_loop": "300", "bounds.requests_per_run": "13", "bounds.runs_in_flight": "14",
-            "bounds.connections_per_loop": "15",
+            "bounds.connections_per_loop": "15", "reload.watch": "false", "reload.spread": "3s",
+            "dashboard.values": "shown",
         ]
-        #expect(Set(values.keys).union(["log_level"]) == Set(SettingsReader.keys))
+        #expect(Set(values.keys).union(["log_level", "log_format"]) == Set(SettingsReader.keys))
         let variables = Dictionary(
             uniqueKeysWithValues: values.map {
                 ("SLUICE_" + $0.uppercased().replacing(".", with: "_"), $1)
@@ -67,6 +68,9 @@ final class SettingsReaderTests {
         }
         for settings in [try read(file), try read(environment: variables), try read(flags: values)] {
             #expect(settings.limitsPath == "/l")
+            #expect(!settings.reloads.watch)
+            #expect(settings.reloads.spread == .seconds(3))
+            #expect(settings.showsValues)
             #expect(settings.listeners.data == .unix(path: "/d"))
             #expect(settings.adminEndpoint == .tcp(host: "127.0.0.1", port: 2))
             #expect(settings.listeners.http == nil)

@@ -58,6 +58,11 @@ final class RunningService {
         return try Program.sluice.run(arguments, environment: environment)
     }
 
+    /// Writes the limits file anew.
+    func replaceLimits(_ text: String) throws {
+        try Data(text.utf8).write(to: folder.url.appendingPathComponent("limits.yaml"))
+    }
+
     /// What `redis-cli` says, line by line.
     func redis(_ arguments: String...) throws -> [String] {
         guard let client = Program.onPath("redis-cli") else {

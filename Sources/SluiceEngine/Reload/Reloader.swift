@@ -1,35 +1,110 @@
+import Foundation
 import Logging
+import NIOPosix
 import SluiceModel
 
-/// Puts the limits file in force again while the service runs. A bad file leaves the rules as they are.
+/// Puts the limits file in force again while the service runs. A bad file, or one that breaks a guardrail of the rules
+/// in force, leaves the rules as they are.
 actor Reloader {
+    /// What asked for a reload.
+    enum Trigger: String, Sendable {
+        case hangup
+        case watch
+        case admin
+    }
+
+    struct Outcome: Sendable {
+        var isInForce: Bool
+        /// Of the rules in force now.
+        var generation: UInt64
+        /// Why they are not the file's, a line each.
+        var errors: [String] = []
+        /// What the file changes, or would change, a line each.
+        var changes: [String] = []
+    }
+
     private let core: ServiceCore
     private let logger: Logger
+    private var inForce: LimitsPath.Loaded?
     private var generation: UInt64
+    /// Reloads happen one after the other, in the order they were asked for.
+    private var last: Task<Outcome, Never>?
 
-    init(core: ServiceCore, generation: UInt64, logger: Logger) {
+    /// - Parameter rules: in force with `generation`.
+    init(core: ServiceCore, rules: LimitsPath.Loaded?, generation: UInt64, logger: Logger) {
         self.core = core
+        inForce = rules
         self.generation = generation
         self.logger = logger
     }
 
     /// Reads, checks, compiles and swaps; returns when every event loop has swapped.
-    func reload() async {
+    ///
+    /// - Parameter force: even past the guardrails, never past an error.
+    func reload(_ trigger: Trigger, force: Bool = false) async -> Outcome {
+        let before = last
+        let task = Task {
+            _ = await before?.value
+            return await reloadNow(trigger, force: force)
+        }
+        last = task
+        return await task.value
+    }
+
+    private func reloadNow(_ trigger: Trigger, force: Bool) async -> Outcome {
         guard let path = core.settings.limitsPath else {
             logger.warning("nothing to reload: started without a limits file")
-            return
+            return refuse(.badFile, ["the service was started without a limits file"], [], trigger)
         }
-        do throws(LimitsFileError) {
-            let loaded = try LimitsPath(path).load()
-            for warning in loaded.warnings { logger.warning("\(warning)") }
-            generation += 1
-            await core.use(ActiveRules(loaded, path: path, generation: generation, keyPrefix: core.settings.keyPrefix))
-            core.lastReloadError.withLockedValue { $0 = "" }
-            logger.notice("rules reloaded", metadata: ["generation": "\(generation)", "sha256": "\(loaded.sha256)"])
+        let loaded: LimitsPath.Loaded
+        do {
+            // A file system may hang; the loops and the tasks of others do not wait for it.
+            loaded = try await NIOThreadPool.singleton.runIfActive { try LimitsPath(path).load() }
+        } catch let error as LimitsFileError {
+            return refuse(.badFile, error.diagnostics.map(\.description), [], trigger)
         } catch {
-            core.lastReloadError.withLockedValue { $0 = error.description }
-            logger.error("the limits file is bad, the rules stay", metadata: ["generation": "\(generation)"])
-            for diagnostic in error.diagnostics { logger.error("\(diagnostic)") }
+            return refuse(.badFile, ["\(path): cannot be read"], [], trigger)
         }
+        // What the watch saw change may have been changed back, or taken up by a signal meanwhile.
+        if trigger == .watch, loaded.sha256 == inForce?.sha256, core.reloads.withLockedValue({ $0.errors.isEmpty }) {
+            return Outcome(isInForce: true, generation: generation)
+        }
+        let old = inForce?.file ?? LimitsFile(rules: [])
+        let changes = LimitsChange.changes(from: old, to: loaded.file).map(\.description)
+        let violations = force ? [] : old.guardrails.violations(from: old, to: loaded.file)
+        guard violations.isEmpty else { return refuse(.refused, violations, changes, trigger) }
+
+        for warning in loaded.warnings { logger.warning("\(warning)") }
+        generation += 1
+        await core.use(ActiveRules(loaded, path: path, generation: generation, keyPrefix: core.settings.keyPrefix))
+        inForce = loaded
+        core.reloads.withLockedValue { $0.record(.ok, atMs: Self.nowMs) }
+        logger.notice(
+            "rules reloaded",
+            metadata: [
+                "trigger": "\(trigger.rawValue)", "generation": "\(generation)", "sha256": "\(loaded.sha256)",
+                "changes": "\(changes.count)",
+            ]
+        )
+        for change in changes { logger.notice("\(change)", metadata: ["generation": "\(generation)"]) }
+        return Outcome(isInForce: true, generation: generation, changes: changes)
     }
+
+    private func refuse(
+        _ outcome: ReloadStatus.Outcome,
+        _ errors: [String],
+        _ changes: [String],
+        _ trigger: Trigger
+    ) -> Outcome {
+        core.reloads.withLockedValue { $0.record(outcome, errors: errors, atMs: Self.nowMs) }
+        logger.error(
+            outcome == .refused
+                ? "a guardrail refuses the limits file, the rules stay" : "the limits file is bad, the rules stay",
+            metadata: ["trigger": "\(trigger.rawValue)", "generation": "\(generation)"]
+        )
+        for error in errors { logger.error("\(error)", metadata: ["generation": "\(generation)"]) }
+        return Outcome(isInForce: false, generation: generation, errors: errors, changes: changes)
+    }
+
+    private static var nowMs: UInt64 { UInt64(Date().timeIntervalSince1970 * 1000) }
 }

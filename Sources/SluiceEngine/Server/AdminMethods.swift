@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import LuaScripts
 import NIOCore
 import SluiceModel
@@ -34,10 +35,12 @@ final class AdminMethods {
     private var outstanding = 0
     private unowned let server: LoopServer
     private unowned let core: ServiceCore
+    private let logger: Logger
 
-    init(server: LoopServer, core: ServiceCore) {
+    init(server: LoopServer, core: ServiceCore, logger: Logger) {
         self.server = server
         self.core = core
+        self.logger = logger
     }
 
     func take(_ header: FrameHeader, _ payload: ByteBuffer, _ caller: Caller) throws {
@@ -45,6 +48,7 @@ final class AdminMethods {
         case .inspect: try inspect(try message(payload), caller)
         case .reset: try reset(try message(payload), caller)
         case .rules: rules(caller)
+        case .reload: try reload(try message(payload), caller)
         default: stats(caller)
         }
     }
@@ -171,10 +175,17 @@ final class AdminMethods {
             EntityKeyWriter.key(prefix: core.settings.keyPrefix, of: view)
         }
         let command = [Array("EVAL".utf8), LuaScripts.reset, [UInt8(ascii: "1")], key, Array(request.rule.utf8)]
+        let who: Logger.Metadata = [
+            // Which counters, not whose: values stay out of logs.
+            "dimensions": "\(request.entities.map(\.dimension).sorted().joined(separator: "&"))",
+            "rule": "\(request.rule)", "by": "\(request.by.prefix(200))", "reason": "\(request.reason.prefix(500))",
+        ]
         relay(caller, .reset) { done in
-            server.decider.perform(command) { result in
+            server.decider.perform(command) { [logger] result in
                 switch result {
                 case .success(let reply) where reply.kind == .integer:
+                    logger.notice(
+                        "counters reset", metadata: who.merging(["removed": "\(reply.integer(at: 0))"]) { $1 })
                     var response = WireResetResponse()
                     response.removed = UInt64(clamping: reply.integer(at: 0))
                     done(.success(response))
@@ -195,8 +206,33 @@ final class AdminMethods {
         response.sha256 = rules.source.sha256
         response.yaml = rules.source.yaml
         response.loadedAtMs = rules.source.loadedAtMs
-        response.lastError = core.lastReloadError.withLockedValue { $0 }
+        response.lastError = core.reloads.withLockedValue { $0.errors.joined(separator: "\n") }
         answer(caller, .rules, response)
+    }
+
+    /// Has no deadline of its own: a file system that hangs is the operator's to see.
+    private func reload(_ request: WireReloadRequest, _ caller: Caller) throws {
+        guard let reloader = core.reloader.withLockedValue({ $0 }) else {
+            return fail(caller, .reload, .unavailable, "the service is starting")
+        }
+        guard outstanding < Self.mostOutstanding else {
+            return fail(caller, .reload, .resourceExhausted, "too many admin requests are waiting")
+        }
+        outstanding += 1
+        let me = NIOLoopBound(self, eventLoop: server.loop)
+        let loop = server.loop
+        Task {
+            let outcome = await reloader.reload(.admin, force: request.force)
+            loop.execute {
+                me.value.outstanding -= 1
+                var response = WireReloadResponse()
+                response.ok = outcome.isInForce
+                response.generation = outcome.generation
+                response.errors = outcome.errors
+                response.changes = outcome.changes
+                me.value.answer(caller, .reload, response)
+            }
+        }
     }
 
     private func stats(_ caller: Caller) {

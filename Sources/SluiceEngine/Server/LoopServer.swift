@@ -102,8 +102,8 @@ final class LoopServer {
             switch header.method {
             case .check: try check(header, payload, caller, connection)
             case .checkBatch: try checkBatch(header, payload, caller, connection)
-            case .inspect, .reset, .rules, .stats: try administer(header, payload, caller, connection)
-            case .undo, .authenticate, .reload, .top, .setListing, .listings:
+            case .inspect, .reset, .rules, .reload, .stats: try administer(header, payload, caller, connection)
+            case .undo, .authenticate, .top, .setListing, .listings:
                 connection.refuse(header.stream, header.method, .unimplemented, "not served by this version")
             default:
                 connection.refuse(header.stream, header.method, .unimplemented, "unknown method")

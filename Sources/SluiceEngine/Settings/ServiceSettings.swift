@@ -55,14 +55,32 @@ public struct ServiceSettings: Sendable {
         public init() {}
     }
 
+    /// What makes the service read the limits again, beside an operator's call.
+    public struct Reloads: Sendable {
+        public var onHangup = true
+        /// Whether a change of the files is noticed.
+        public var watch = true
+        /// A change that was noticed is taken up at a random moment within this.
+        public var spread = Duration.seconds(1)
+
+        public init() {}
+    }
+
+    /// How log lines are written.
+    public enum LogFormat: String, CaseIterable, Sendable {
+        case text
+        case json
+    }
+
     public var listeners = Listeners()
     public var redis = Redis.embedded
     /// Sockets and the embedded Redis live here.
     public var stateDirectory = ServiceSettings.defaultStateDirectory
     /// A file or a directory; nil: no rules.
     public var limitsPath: String?
-    /// Whether SIGHUP reads the limits again.
-    public var reloadsOnHangup = true
+    public var reloads = Reloads()
+    /// Whether the dashboard shows entity values; if not, they are masked.
+    public var showsValues = false
     public var clock = Clock.redis
     public var deadlines = Deadlines()
     public var bounds = Bounds()

@@ -18,6 +18,7 @@ public struct SettingsReader {
     /// Every key, dotted as it nests in the file. `deadline.default` is the variable `SLUICE_DEADLINE_DEFAULT`.
     public static let keys = [
         "limits", "listen", "admin", "http", "redis", "state_dir", "threads", "clock", "log_level",
+        "log_format", "reload.watch", "reload.spread", "dashboard.values",
         "deadline.default", "deadline.max", "keys.prefix",
         "bounds.payload_bytes", "bounds.in_flight_per_connection", "bounds.waiting_per_loop",
         "bounds.requests_per_run", "bounds.runs_in_flight", "bounds.connections_per_loop",
@@ -172,6 +173,11 @@ public struct SettingsReader {
         if let standard = settings.deadlines.standard, standard > settings.deadlines.longest {
             problems.append("deadline.default: longer than deadline.max")
         }
+        take("reload.watch", "true or false", { Bool($0) }) { settings.reloads.watch = $0 }
+        take("reload.spread", "a duration from 0s to 1h", Self.spread) { settings.reloads.spread = $0 }
+        take("dashboard.values", "masked or shown", { ["masked": false, "shown": true][$0] }) {
+            settings.showsValues = $0
+        }
         take("keys.prefix", "1 to 32 of a-z, A-Z, 0-9, _ and -", Self.keyPrefix) { settings.keyPrefix = $0 }
         takeCount("bounds.payload_bytes", 1_024...16_777_216) { settings.bounds.payloadBytes = UInt32($0) }
         takeCount("bounds.in_flight_per_connection", 1...65_536) { settings.bounds.inFlightPerConnection = $0 }
@@ -190,6 +196,19 @@ public struct SettingsReader {
             throw SettingsError(problems: ["log_level: expected one of \(levels)"])
         }
         return level
+    }
+
+    public func logFormat() throws(SettingsError) -> ServiceSettings.LogFormat {
+        let text = config.string(forKey: Self.key("log_format"), default: "text")
+        guard let format = ServiceSettings.LogFormat(rawValue: text) else {
+            throw SettingsError(problems: ["log_format: expected text or json"])
+        }
+        return format
+    }
+
+    private static func spread(_ text: String) -> Duration? {
+        if text == "0" || text == "0s" { return .zero }
+        return DurationText.parseMs(text).flatMap { $0 <= 3_600_000 ? .milliseconds(Int64($0)) : nil }
     }
 
     private static func keyPrefix(_ text: String) -> String? {

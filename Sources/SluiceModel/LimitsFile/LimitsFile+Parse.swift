@@ -56,7 +56,7 @@ extension LimitsFile {
         guard !reader.report.hasErrors else {
             throw LimitsFileError(diagnostics: reader.report.diagnostics(.error))
         }
-        return (LimitsFile(rules: rules), reader.report.diagnostics(.warning))
+        return (LimitsFile(rules: rules, guardrails: reader.guardrails), reader.report.diagnostics(.warning))
     }
 
     /// What is said of files that are together larger than `Caps.limitsFileBytes`.

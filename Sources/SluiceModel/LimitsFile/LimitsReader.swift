@@ -8,6 +8,8 @@ final class LimitsReader {
     var defaults = Defaults()
     var drafts: [RuleDraft] = []
     var dimensions = DimensionUses()
+    var guardrails = Guardrails()
+    var guardrailsPosition: SourcePosition?
     private var namePositions: [String: SourcePosition] = [:]
     private var hasReportedTooManyRules = false
     private var files: [FileSummary] = []
@@ -20,7 +22,7 @@ final class LimitsReader {
     }
 
     private enum FileKey: String, CaseIterable {
-        case version, defaults, rules
+        case version, defaults, reload, rules
     }
 
     init(files: [String], unsupported: Set<LimitsFile.Feature>) {
@@ -45,6 +47,7 @@ final class LimitsReader {
             switch entry.key {
             case .version: readVersion(entry.value)
             case .defaults: readDefaults(entry.value)
+            case .reload: readGuardrails(entry.value, at: entry.position)
             case .rules: readRules(entry.value)
             case nil: break
             }
@@ -56,12 +59,13 @@ final class LimitsReader {
         }
         files.append(
             FileSummary(
-                position: root.position, hasDefaults: keys.contains(.defaults), lacksRules: !keys.contains(.rules)))
+                position: root.position, hasDefaults: keys.contains(.defaults) || keys.contains(.reload),
+                lacksRules: !keys.contains(.rules)))
     }
 
     /// The rules, in the order of the files, once every file has been read; none if anything is wrong.
     func finish() -> [Rule] {
-        // Beside files with rules, one may hold the defaults alone.
+        // Beside files with rules, one may hold the defaults or the guardrails alone.
         let haveRules = files.contains { !$0.lacksRules }
         for file in files where file.lacksRules && !(haveRules && file.hasDefaults) {
             report.error(at: file.position, "missing \"rules\", the list of rules; write \"rules: []\" for none")

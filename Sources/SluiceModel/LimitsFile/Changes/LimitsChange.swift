@@ -1,0 +1,64 @@
+/// One thing that another limits file does differently, and what that means for what has been counted.
+public struct LimitsChange: Hashable, Sendable, CustomStringConvertible {
+    public enum Kind: String, CaseIterable, Sendable {
+        case ruleAdded = "rule_added"
+        case ruleRemoved = "rule_removed"
+        case ruleRenamed = "rule_renamed"
+        case order
+        case limitAdded = "limit_added"
+        case limitRemoved = "limit_removed"
+        case max
+        case window
+        case verdict
+        case check, count, per, when, measure, counting, shadow
+        case onRedisFailure = "on_redis_failure"
+        case exactUpTo = "exact_up_to"
+        case slices
+        case overrideAdded = "override_added"
+        case overrideRemoved = "override_removed"
+        case overrideValues = "override_values"
+        case override
+        case note
+        case guardrails = "reload"
+    }
+
+    public var kind: Kind
+    /// Nil for what concerns the whole file.
+    public var rule: String?
+    /// In words; nil where there was nothing.
+    public var before: String?
+    public var after: String?
+    /// What it does to decisions and counters.
+    public var effect: String
+    /// The change without its effect, the rule's name in front.
+    private var summary: String
+
+    init(
+        _ kind: Kind, _ rule: String?, _ summary: String, from before: String? = nil, to after: String? = nil,
+        _ effect: Effect
+    ) {
+        self.kind = kind
+        self.rule = rule
+        self.before = before
+        self.after = after
+        self.effect = effect.rawValue
+        self.summary = rule.map { "\($0): \(summary)" } ?? summary
+    }
+
+    /// `merchant-orders: 6000 → 4000 per 1m, acts at once`.
+    public var description: String { "\(summary), \(effect)" }
+
+    enum Effect: String {
+        case atOnce = "acts at once"
+        case fromOldWindow = "starts from the old window's events"
+        case fromOtherWindows = "starts from the events of the rule's other windows"
+        case startsEmpty = "starts empty"
+        case countersUnused = "its counters are no longer used"
+        case noLongerHolds = "no longer holds"
+        case nextWrite = "acts on each counter at its next write"
+        case whenEmpty = "acts on each counter once it is empty"
+        case noDecision = "changes no decision"
+        case listing = "changes only the order in which trips are listed"
+        case nextReload = "judges the reloads after this one"
+    }
+}
