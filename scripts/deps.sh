@@ -1,12 +1,15 @@
 #!/bin/sh
 # Installs what a build and its tests need beside Swift, and only what is missing, from Debian's or Ubuntu's archive.
-# Never asks a question, and never starts or enables a Redis service: Sluice starts its own.
+# Never asks a question, and never starts or enables a service.
 set -eu
 
 missing=""
 [ -e /usr/include/hiredis/hiredis.h ] || [ -e /usr/local/include/hiredis/hiredis.h ] || missing="$missing libhiredis-dev"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 command -v redis-benchmark >/dev/null 2>&1 || missing="$missing redis-tools"
+# Debian's prometheus brings promtool, which the tests hold the metrics against; curl asks for them.
+command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
 if ! command -v python3 >/dev/null 2>&1; then
   missing="$missing python3 python3-yaml"
 elif ! python3 -c 'import yaml' >/dev/null 2>&1; then
@@ -47,11 +50,11 @@ $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=1
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 \
   install --no-install-recommends $missing </dev/null
 
-case "$missing" in
-  *redis-server*)
-    # Not started now, and not at the next boot either.
-    if [ -d /run/systemd/system ]; then $as_root systemctl --quiet disable redis-server.service || true; fi ;;
-esac
+# Not started now, and not at the next boot either.
+if [ -d /run/systemd/system ]; then
+  case "$missing" in *redis-server*) $as_root systemctl --quiet disable redis-server.service || true ;; esac
+  case "$missing" in *prometheus*) $as_root systemctl --quiet disable prometheus.service || true ;; esac
+fi
 
 if ! python3 -c 'import yaml' >/dev/null 2>&1; then
   echo "deps: $(command -v python3) has no PyYAML, Debian's python3 has: put /usr/bin first, or pip install pyyaml" >&2

@@ -97,7 +97,10 @@ public struct SluiceService: Service {
             )
             // Before anybody is told that the service runs: until it is trapped, SIGHUP ends the process.
             let hangups = settings.reloads.onHangup ? await UnixSignalsSequence(trapping: .sighup) : nil
-            try await withHTTP(core) { http in
+            let about = StatusPage.About(
+                startedAtMs: UInt64(Date().timeIntervalSince1970 * 1000), redis: redisName(target),
+                showsValues: settings.showsValues)
+            try await withHTTP(core, about) { http in
                 addresses.http = http
                 whenReady(addresses)
                 logger.info("serving", metadata: ["data": "\(addresses.data)", "redis": "\(addresses.redis)"])
@@ -220,13 +223,14 @@ public struct SluiceService: Service {
     /// Runs `body` with the HTTP listener up, if there is one, and ends it afterwards.
     private func withHTTP(
         _ core: ServiceCore,
+        _ about: StatusPage.About,
         _ body: (Endpoint?) async throws -> Void
     ) async throws {
         guard let endpoint = settings.listeners.http else { return try await body(nil) }
         // A loop of its own: whoever asks over HTTP takes nothing from the loops that decide.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
-            try await withHTTP(core, at: endpoint, on: group, body)
+            try await withHTTP(core, about, at: endpoint, on: group, body)
         } catch {
             try? await group.shutdownGracefully()
             throw error
@@ -236,29 +240,26 @@ public struct SluiceService: Service {
 
     private func withHTTP(
         _ core: ServiceCore,
+        _ about: StatusPage.About,
         at endpoint: Endpoint,
         on group: MultiThreadedEventLoopGroup,
         _ body: (Endpoint?) async throws -> Void
     ) async throws {
         let (bound, announce) = AsyncStream.makeStream(of: Endpoint.self)
-        let application = HealthServer.application(
+        let board = Board(core: core, about: about)
+        let application = HTTPServer.application(
             at: endpoint,
             group: group,
             logger: logger,
-            readiness: {
-                let connected = await core.isRedisConnected()
-                let lane = try? await core.lanes.first?.run {
-                    ($0.decider.rules.set.generation, $0.decider.rules.set.rules.count)
-                }.get()
-                return Readiness(
-                    ready: lane != nil && !core.isDraining.withLockedValue { $0 },
-                    generation: lane?.0 ?? 0,
-                    redis: connected ? "connected" : "disconnected",
-                    rules: lane?.1 ?? 0
-                )
-            },
+            pages: HTTPServer.Pages(
+                readiness: { await core.readiness() },
+                metrics: { await board.metricsText() },
+                status: { await board.statusJSON() }
+            ),
             bound: { announce.yield($0) }
         )
+        let sampling = Task { await board.sample() }
+        defer { sampling.cancel() }
         let silent = Logger(label: "http") { _ in SwiftLogNoOpLogHandler() }
         let services = ServiceGroup(configuration: .init(services: [application], logger: silent))
         let http = Task {

@@ -67,6 +67,6 @@ struct CheckBatchTests {
             redis.resume()
             #expect(try await first.allSatisfy { $0.basis == .redis })
         }
-        #expect(try await service.stats()["sluice_shed_total"] == 57)
+        #expect(try await service.stats()["sluice_requests_shed_total"] == 57)
     }
 }

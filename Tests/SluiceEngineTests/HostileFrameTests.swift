@@ -70,7 +70,7 @@ struct HostileFrameTests {
         #expect(try await blocking { try Self.answersOthers(endpoint) })
         let stats = try await service.stats()
         #expect(stats["sluice_connections"] == 1, "those that hung up are gone")
-        #expect(stats["sluice_waiting_requests"] == 0)
+        #expect(stats["sluice_in_flight_requests"] == 0)
     }
 
     @Test("A malformed frame closes the connection and is counted by its kind")
@@ -167,7 +167,7 @@ struct HostileFrameTests {
         #expect(try connection.response()?.header.status == .ok)
         let stats = try await service.stats()
         #expect(stats["sluice_protocol_errors_total{kind=\"bad_length\"}"] == nil)
-        #expect(stats["sluice_invalid_requests_total"] == 6)
+        #expect(stats["sluice_requests_invalid_total"] == 6)
     }
 
     @Test("More in flight than the server takes is refused, and what is in flight is answered")

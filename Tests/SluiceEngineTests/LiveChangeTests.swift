@@ -47,9 +47,9 @@ struct LiveChangeTests {
         let usage = try await engine.inspect([("user", Array("u".utf8))], atMs: nil).first { $0.rule == "total" }
         #expect(usage?.used == asked)
         // Trips are counted for the rules that made them, whatever is in force when the answer comes.
-        let trips = try await engine.run { $0.metrics.tripsByRule(in: $0.rules.set) }
-        #expect(trips["mark0"] == asked)
-        #expect(trips["total"] ?? 0 == 0)
+        let trips = try await engine.run { $0.metrics.series(in: $0.rules.set) }
+        #expect(trips.trips(of: "mark0") == asked)
+        #expect(trips.trips(of: "total") == 0)
         try await engine.shutDown()
     }
 }

@@ -192,7 +192,7 @@ struct RedisOutageTests {
             }
         }
         #expect(try await Self.used(engine) == asked)
-        #expect(try await engine.run { $0.link.scriptReloads } > 0)
+        #expect(try await engine.run { $0.link.scriptLoads } > 0)
         #expect(try await engine.run { $0.link.losses } == 0)
         try await engine.shutDown()
     }

@@ -19,6 +19,8 @@ struct BatchItem {
     var deadline: NIODeadline
     var mode: Mode
     var isAnswered = false
+    /// Its place in the batch's `samples`, or -1.
+    var sample: Int32
     /// Its rules, in the batch's `uses`.
     var uses: Range<Int>
 }
@@ -39,10 +41,14 @@ final class Batch {
     private(set) var rules: ActiveRules
     private(set) var items: [BatchItem] = []
     private(set) var uses: [RuleUse] = []
+    /// What the few requests name that tell which entities come up most.
+    private(set) var samples: [TopSketches.Pending] = []
     /// Items without an answer.
     private(set) var waiting = 0
     /// The whole EVALSHA, once sealed.
     private(set) var command = ByteBuffer()
+    /// When it went to Redis, last.
+    var sentAt = NIODeadline.now()
     /// Set for what an operator asked, which travels alone: takes the reply, good during the call only, or the reason
     /// why there is none.
     var completion: ((Result<Reply, RedisFailure>) -> Void)?
@@ -89,6 +95,7 @@ final class Batch {
         self.rules = rules
         items.removeAll(keepingCapacity: true)
         uses.removeAll(keepingCapacity: true)
+        samples.removeAll(keepingCapacity: true)
         waiting = 0
         completion = nil
         isCommand = false
@@ -124,7 +131,8 @@ final class Batch {
         meets met: [RuleUse],
         caller: Caller,
         received: NIODeadline,
-        deadline: NIODeadline
+        deadline: NIODeadline,
+        sample: TopSketches.Pending? = nil
     ) {
         var operation = UInt16(request.mode.rawValue)
         if request.ageMs > 0 { operation |= Operation.hasAge }
@@ -138,9 +146,11 @@ final class Batch {
                 received: received,
                 deadline: deadline,
                 mode: request.mode,
+                sample: sample == nil ? -1 : Int32(samples.count),
                 uses: first..<uses.count
             )
         )
+        if let sample { samples.append(sample) }
         waiting += 1
         if let atMs = request.atMs { lastAtMs = atMs }
     }

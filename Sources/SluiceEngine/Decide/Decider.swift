@@ -46,6 +46,7 @@ final class Decider {
     private var index = DimensionIndex()
     private var met: [RuleUse] = []
     private var answer = Answer()
+    private var top = TopSketches()
 
     /// A day: in a replay Redis must not expire what the events' clock still needs.
     private static let replayTTLSlackMs: UInt64 = 86_400_000
@@ -58,6 +59,7 @@ final class Decider {
         self.logger = logger
         open = Batch(rules: rules)
         metrics.begin(rules.set, after: nil)
+        top.use(rules.set)
     }
 
     func start() {
@@ -73,6 +75,7 @@ final class Decider {
     func use(_ next: ActiveRules) {
         if !open.isEmpty { sealed.append(open) }
         metrics.begin(next.set, after: rules.set)
+        top.use(next.set)
         rules = next
         open = takeBatch()
     }
@@ -98,12 +101,12 @@ final class Decider {
         rules.set.match(request, index, into: &met)
         guard !met.isEmpty else {
             answer.clear(basis: .redis)
-            return deliver(to: caller, received: received, rules)
+            return deliver(to: caller, received: received, [], rules)
         }
         guard link.isConnected else {
             metrics.count(.disconnected)
             decideByPolicy(met[...], mode: request.mode, in: rules.set)
-            return deliver(to: caller, received: received, rules)
+            return deliver(to: caller, received: received, met[...], rules)
         }
         guard hasRoom(for: 1) else {
             metrics.shed += 1
@@ -114,10 +117,16 @@ final class Decider {
             sealed.append(open)
             open = takeBatch()
         }
-        open.add(request, index, meets: met, caller: caller, received: received, deadline: deadline)
+        let sample = request.mode == .check && top.takesNext() ? top.pending(request, index) : nil
+        open.add(
+            request, index, meets: met, caller: caller, received: received, deadline: deadline, sample: sample)
         waiting += 1
         arm(deadline)
         scheduleTurn()
+    }
+
+    func topSketches(by rank: TopRank) -> (byDimension: [String: [SpaceSaving]], windowMs: UInt64) {
+        top.sketches(by: rank)
     }
 
     /// Refuses an outcome that no window reaches any more.
@@ -182,6 +191,7 @@ final class Decider {
         isTurnScheduled = false
         sendRuns()
         sink?.endOfTurn()
+        top.digest()
     }
 
     private func sendRuns() {
@@ -201,8 +211,11 @@ final class Decider {
                 continue
             }
             run.seal(script: link.decideSHA, ttlSlackMs: settings.clock == .request ? Self.replayTTLSlackMs : 0)
-            metrics.runs += 1
-            metrics.runRequests += UInt64(run.items.count)
+            run.sentAt = .now()
+            if !run.items.isEmpty { metrics.countRun(requests: run.items.count) }
+            for item in run.items {
+                metrics.countQueued(micros: Self.micros(from: item.received, to: run.sentAt))
+            }
             out.append(run)
             link.send(run)
         }
@@ -222,10 +235,19 @@ final class Decider {
 
     // MARK: - Answers
 
-    private func deliver(to caller: Caller, received: NIODeadline, _ rules: ActiveRules, now: NIODeadline? = nil) {
-        metrics.count(answer, by: rules.set, isCurrent: rules === self.rules)
-        let elapsed = (now ?? .now()) - received
-        let micros = UInt32(clamping: elapsed.nanoseconds / 1_000)
+    private static func micros(from start: NIODeadline, to end: NIODeadline) -> UInt64 {
+        UInt64(clamping: (end - start).nanoseconds / 1_000)
+    }
+
+    private func deliver(
+        to caller: Caller,
+        received: NIODeadline,
+        _ uses: ArraySlice<RuleUse>,
+        _ rules: ActiveRules,
+        now: NIODeadline? = nil
+    ) {
+        let micros = UInt32(clamping: Self.micros(from: received, to: now ?? .now()))
+        metrics.count(answer, uses, by: rules.set, isCurrent: rules === self.rules, micros: micros)
         sink?.deliver(caller, micros: micros) { rules.parts.write(answer, in: rules.set, into: &$0) }
         scheduleTurn()
     }
@@ -246,7 +268,14 @@ final class Decider {
         metrics.count(failure)
         let at = batch.items[item]
         decideByPolicy(batch.uses[at.uses], mode: at.mode, in: batch.rules.set)
-        deliver(to: at.caller, received: at.received, batch.rules)
+        note(at.sample, of: batch)
+        deliver(to: at.caller, received: at.received, batch.uses[at.uses], batch.rules)
+    }
+
+    /// Notes what became of a sampled request, whose dimensions are numbered as in its rules.
+    private func note(_ sample: Int32, of batch: Batch) {
+        guard sample >= 0, batch.rules === rules else { return }
+        top.note(batch.samples[Int(sample)], isRefused: answer.verdict == .deny)
     }
 
     private func fail(_ batch: Batch, _ failure: RedisFailure) {
@@ -286,6 +315,7 @@ extension Decider: RedisLinkUser {
             var reading = try RunReply(reply)
             metrics.clockSteps &+= reading.clockSteps
             let now = NIODeadline.now()
+            metrics.countReply(micros: Self.micros(from: run.sentAt, to: now))
             for item in run.items.indices {
                 let uses = run.uses[run.items[item].uses]
                 answer.clear(basis: .redis)
@@ -297,7 +327,8 @@ extension Decider: RedisLinkUser {
                 guard run.answer(item) else { continue }
                 waiting -= 1
                 let at = run.items[item]
-                deliver(to: at.caller, received: at.received, run.rules, now: now)
+                note(at.sample, of: run)
+                deliver(to: at.caller, received: at.received, uses, run.rules, now: now)
             }
         } catch {
             logger.error("a script run's reply is not the script's")

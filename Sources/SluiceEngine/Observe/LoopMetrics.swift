@@ -1,40 +1,93 @@
 import SluiceModel
 
-/// One event loop's counters. Plain numbers, bumped on the loop and read by a hop to it.
+/// One event loop's counters. Plain numbers, bumped on the loop and copied by a hop to it.
 struct LoopMetrics: Sendable {
+    static let verdicts = Verdict.allCases.count
+    static let outcomes = Basis.allCases.count * verdicts
+
     /// By basis, then verdict.
-    private(set) var decisions = Array(
-        repeating: Array(repeating: UInt64(0), count: Verdict.allCases.count),
-        count: Basis.allCases.count
-    )
-    /// Of the rule set in force, per variant and limit, enforced and shadow alike.
+    private(set) var decisions = Array(repeating: UInt64(0), count: outcomes)
+    /// Of the rule set in force: per variant, by basis, then the verdict that the rule alone gives.
+    private(set) var ruleDecisions: [UInt64] = []
+    /// Of the rule set in force: per variant and limit.
     private(set) var trips: [[UInt64]] = []
-    /// Trips of rule sets that were, by rule.
-    private(set) var tripsBefore: [String: UInt64] = [:]
+    /// Of rule sets that were.
+    private(set) var former = RuleSeries()
+
+    /// From a request's arrival to its answer, in µs.
+    private(set) var requestMicros = FixedHistogram.micros
+    /// From a request's arrival to its run being sent to Redis, in µs.
+    private(set) var queueMicros = FixedHistogram.micros
+    /// From a run being sent to its reply, in µs.
+    private(set) var redisMicros = FixedHistogram.micros
+    private(set) var batchSizes = FixedHistogram.batch
+
     private(set) var failures: [RedisFailure: UInt64] = [:]
     private(set) var protocolErrors: [String: UInt64] = [:]
     var runs: UInt64 = 0
-    var runRequests: UInt64 = 0
     var clockSteps: UInt64 = 0
     var unreadableCells: UInt64 = 0
     var shed: UInt64 = 0
     var invalidRequests: UInt64 = 0
     var connectionsAccepted: UInt64 = 0
     var connectionsRefused: UInt64 = 0
+    var receivedBytes: UInt64 = 0
+    var sentBytes: UInt64 = 0
 
+    /// Counts an answer.
+    ///
     /// - Parameters:
-    ///   - rules: what the answer was judged by.
+    ///   - uses: the rules that the request met.
+    ///   - rules: what it was judged by.
     ///   - isCurrent: whether that is still the rule set in force.
-    mutating func count(_ answer: Answer, by rules: RuleSet, isCurrent: Bool) {
-        decisions[Int(answer.basis.rawValue)][Int(answer.verdict.rawValue)] += 1
-        for trip in answer.trips {
-            if isCurrent {
-                trips[trip.variant][trip.limit] += 1
-            } else {
-                tripsBefore[rules.rules[rules.variants[trip.variant].rule].name, default: 0] += 1
+    mutating func count(
+        _ answer: Answer, _ uses: ArraySlice<RuleUse>, by rules: RuleSet, isCurrent: Bool, micros: UInt32
+    ) {
+        let basis = Int(answer.basis.rawValue) * Self.verdicts
+        decisions[basis + Int(answer.verdict.rawValue)] &+= 1
+        requestMicros.record(UInt64(micros))
+        guard isCurrent else { return countFormer(answer, uses, by: rules) }
+        // Trips come in the order of the uses.
+        var next = 0
+        for use in uses where use.judges {
+            var verdict = Verdict.allow
+            while next < answer.trips.count, answer.trips[next].variant == Int(use.variant) {
+                let trip = answer.trips[next]
+                trips[trip.variant][trip.limit] &+= 1
+                verdict = max(verdict, rules.variants[trip.variant].limits[trip.limit].verdict)
+                next += 1
             }
+            if answer.basis == .policy { verdict = Self.policy(of: use, in: rules) }
+            ruleDecisions[Int(use.variant) * Self.outcomes + basis + Int(verdict.rawValue)] &+= 1
         }
     }
+
+    private static func policy(of use: RuleUse, in rules: RuleSet) -> Verdict {
+        rules.rules[rules.variants[Int(use.variant)].rule].onRedisFailure == .deny ? .deny : .allow
+    }
+
+    /// An answer that comes after its rules were replaced: rare, and counted by name.
+    private mutating func countFormer(_ answer: Answer, _ uses: ArraySlice<RuleUse>, by rules: RuleSet) {
+        for use in uses where use.judges {
+            let variant = rules.variants[Int(use.variant)]
+            let rule = rules.rules[variant.rule]
+            var verdict = answer.basis == .policy ? Self.policy(of: use, in: rules) : .allow
+            for trip in answer.trips where trip.variant == Int(use.variant) {
+                let limit = variant.limits[trip.limit]
+                verdict = max(verdict, limit.verdict)
+                former.add(1, trips: rule.name, limit.text, shadow: rule.shadow)
+            }
+            former.add(1, decisions: rule.name, answer.basis, verdict)
+        }
+    }
+
+    mutating func countRun(requests: Int) {
+        runs &+= 1
+        batchSizes.record(UInt64(requests))
+    }
+
+    mutating func countQueued(micros: UInt64) { queueMicros.record(micros) }
+    mutating func countReply(micros: UInt64) { redisMicros.record(micros) }
 
     mutating func count(_ failure: RedisFailure) {
         failures[failure, default: 0] += 1
@@ -44,19 +97,17 @@ struct LoopMetrics: Sendable {
         protocolErrors[name, default: 0] += 1
     }
 
-    /// Starts the counters of another rule set; what was counted stays, by rule.
+    /// Starts the counters of another rule set; what was counted stays, by name.
     mutating func begin(_ next: RuleSet, after last: RuleSet?) {
-        if let last {
-            for (name, count) in tripsByRule(in: last) { tripsBefore[name] = count }
-        }
+        if let last { former.add(self, of: last) }
         trips = next.variants.map { Array(repeating: 0, count: $0.limits.count) }
+        ruleDecisions = Array(repeating: 0, count: next.variants.count * Self.outcomes)
     }
 
-    func tripsByRule(in rules: RuleSet) -> [String: UInt64] {
-        var total = tripsBefore
-        for (variant, counts) in zip(rules.variants, trips) {
-            total[rules.rules[variant.rule].name, default: 0] += counts.reduce(0, +)
-        }
-        return total
+    /// What has been counted of rules, those in force and those that were, by name.
+    func series(in rules: RuleSet) -> RuleSeries {
+        var all = former
+        all.add(self, of: rules)
+        return all
     }
 }

@@ -55,7 +55,9 @@ final class RedisLink {
     /// Counters, for metrics.
     private(set) var connects: UInt64 = 0
     private(set) var losses: UInt64 = 0
-    private(set) var scriptReloads: UInt64 = 0
+    private(set) var scriptLoads: UInt64 = 0
+    private(set) var receivedBytes: UInt64 = 0
+    private(set) var sentBytes: UInt64 = 0
 
     init(target: RedisTarget, loop: any EventLoop, logger: Logger) {
         self.target = target
@@ -98,6 +100,7 @@ final class RedisLink {
     /// Writes a run. The link must be ready.
     func send(_ run: Batch) {
         expect(.run(run))
+        sentBytes &+= UInt64(run.command.readableBytes)
         channel?.writeAndFlush(run.command, promise: nil)
     }
 
@@ -227,6 +230,7 @@ final class RedisLink {
     fileprivate func read(_ buffer: ByteBuffer, from source: any Channel) {
         guard source === channel else { return }
         lastSign = .now()
+        receivedBytes &+= UInt64(buffer.readableBytes)
         let sound = reader.read(buffer) { take($0) }
         if !sound { lost("the reply stream is broken") }
     }
@@ -265,7 +269,7 @@ final class RedisLink {
     private func reloadScript() {
         guard !reloadingScript, let channel else { return }
         reloadingScript = true
-        scriptReloads += 1
+        scriptLoads += 1
         var buffer = channel.allocator.buffer(capacity: 32 * 1024)
         CommandFormatter.write([Array("SCRIPT".utf8), Array("LOAD".utf8), LuaScripts.decide], into: &buffer)
         expect(.scriptReload)

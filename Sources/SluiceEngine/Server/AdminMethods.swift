@@ -48,6 +48,7 @@ final class AdminMethods {
         case .inspect: try inspect(try message(payload), caller)
         case .reset: try reset(try message(payload), caller)
         case .rules: rules(caller)
+        case .top: try top(try message(payload), caller)
         case .reload: try reload(try message(payload), caller)
         default: stats(caller)
         }
@@ -104,6 +105,30 @@ final class AdminMethods {
             self?.outstanding -= 1
             late.cancel()
             finish(result)
+        }
+    }
+
+    /// Answers with what a task away from the loop makes of it.
+    private func spawn(
+        _ caller: Caller,
+        _ method: WireMethod,
+        _ make: @escaping @Sendable (ServiceCore) async throws -> some SwiftProtobuf.Message & Sendable
+    ) {
+        guard outstanding < Self.mostOutstanding else {
+            return fail(caller, method, .resourceExhausted, "too many admin requests are waiting")
+        }
+        outstanding += 1
+        let me = NIOLoopBound(self, eventLoop: server.loop)
+        let (core, loop) = (core, server.loop)
+        Task {
+            let message = try? await make(core)
+            loop.execute {
+                me.value.outstanding -= 1
+                guard let message else {
+                    return me.value.fail(caller, method, .unavailable, "the service is ending")
+                }
+                me.value.answer(caller, method, message)
+            }
         }
     }
 
@@ -210,45 +235,64 @@ final class AdminMethods {
         answer(caller, .rules, response)
     }
 
+    private func top(_ request: WireTopRequest, _ caller: Caller) throws {
+        guard request.dimension.utf8.count <= Caps.dimensionBytes else {
+            throw InvalidRequest("a dimension has up to \(Caps.dimensionBytes) bytes")
+        }
+        guard request.count <= TopReport.most else {
+            throw InvalidRequest("count is at most \(TopReport.most)")
+        }
+        let rank: TopRank
+        switch request.by {
+        case .busy: rank = .busy
+        case .refused: rank = .refused
+        case .UNRECOGNIZED: throw InvalidRequest("unknown ranking")
+        }
+        let generation = server.decider.rules.set.generation
+        spawn(caller, .top) { core in
+            let report = try await core.top(
+                by: rank, dimension: request.dimension.isEmpty ? nil : request.dimension,
+                count: request.count == 0 ? 10 : Int(request.count))
+            var response = WireTopResponse()
+            response.windowMs = report.windowMs
+            response.generation = generation
+            response.entries = report.lines.map { line in
+                var entry = WireTopEntry()
+                entry.entity = WireEntity(dimension: line.dimension, value: line.value)
+                entry.count = line.count
+                entry.error = line.error
+                return entry
+            }
+            return response
+        }
+    }
+
     /// Has no deadline of its own: a file system that hangs is the operator's to see.
     private func reload(_ request: WireReloadRequest, _ caller: Caller) throws {
         guard let reloader = core.reloader.withLockedValue({ $0 }) else {
             return fail(caller, .reload, .unavailable, "the service is starting")
         }
-        guard outstanding < Self.mostOutstanding else {
-            return fail(caller, .reload, .resourceExhausted, "too many admin requests are waiting")
-        }
-        outstanding += 1
-        let me = NIOLoopBound(self, eventLoop: server.loop)
-        let loop = server.loop
-        Task {
+        spawn(caller, .reload) { _ in
             let outcome = await reloader.reload(.admin, force: request.force)
-            loop.execute {
-                me.value.outstanding -= 1
-                var response = WireReloadResponse()
-                response.ok = outcome.isInForce
-                response.generation = outcome.generation
-                response.errors = outcome.errors
-                response.changes = outcome.changes
-                me.value.answer(caller, .reload, response)
-            }
+            var response = WireReloadResponse()
+            response.ok = outcome.isInForce
+            response.generation = outcome.generation
+            response.errors = outcome.errors
+            response.changes = outcome.changes
+            return response
         }
     }
 
     private func stats(_ caller: Caller) {
-        let me = NIOLoopBound(self, eventLoop: server.loop)
-        core.collectStats(on: server.loop).whenComplete { result in
-            guard case .success(let stats) = result else {
-                return me.value.fail(caller, .stats, .unavailable, "the service is ending")
-            }
+        spawn(caller, .stats) { core in
             var response = WireStatsResponse()
-            response.stats = stats.map { name, value in
+            response.stats = try await core.metrics().flat.map { name, value in
                 var stat = WireStat()
                 stat.name = name
                 stat.value = value
                 return stat
             }
-            me.value.answer(caller, .stats, response)
+            return response
         }
     }
 }

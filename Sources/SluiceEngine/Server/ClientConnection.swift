@@ -70,6 +70,7 @@ final class ClientConnection: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
         var buffer = unwrapInboundIn(data)
+        server.countReceived(buffer.readableBytes)
         if partial.readableBytes > 0 {
             partial.writeBuffer(&buffer)
         } else {
@@ -182,6 +183,7 @@ final class ClientConnection: ChannelInboundHandler {
         guard let context else { return }
         if outgoing.readableBytes > 0 {
             let buffer = outgoing
+            server.countSent(buffer.readableBytes)
             outgoing = context.channel.allocator.buffer(capacity: 0)
             context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         }

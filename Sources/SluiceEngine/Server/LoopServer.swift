@@ -39,6 +39,14 @@ final class LoopServer {
     var maxPayload: UInt32 { settings.bounds.payloadBytes }
     var maxInFlight: Int { settings.bounds.inFlightPerConnection }
     var connectionCount: Int { connections.count - freePlaces.count }
+    private var adminConnectionCount = 0
+
+    func connectionCount(of kind: ClientConnection.Kind) -> Int {
+        switch kind {
+        case .data: connectionCount - adminConnectionCount
+        case .admin: adminConnectionCount
+        }
+    }
 
     // MARK: - Connections
 
@@ -49,6 +57,7 @@ final class LoopServer {
             return false
         }
         decider.updateMetrics { $0.connectionsAccepted += 1 }
+        if connection.kind == .admin { adminConnectionCount += 1 }
         epoch &+= 1
         connection.epoch = epoch
         if let place = freePlaces.popLast() {
@@ -63,6 +72,7 @@ final class LoopServer {
 
     func remove(_ connection: ClientConnection) {
         guard connection.place >= 0 else { return }
+        if connection.kind == .admin { adminConnectionCount -= 1 }
         connections[Int(connection.place)] = nil
         freePlaces.append(connection.place)
         connection.place = -1
@@ -85,6 +95,9 @@ final class LoopServer {
         decider.scheduleTurn()
     }
 
+    func countReceived(_ bytes: Int) { decider.updateMetrics { $0.receivedBytes &+= UInt64(bytes) } }
+    func countSent(_ bytes: Int) { decider.updateMetrics { $0.sentBytes &+= UInt64(bytes) } }
+
     func countProtocolError(_ error: FrameError) {
         decider.updateMetrics { $0.countProtocolError(error.name) }
     }
@@ -102,8 +115,8 @@ final class LoopServer {
             switch header.method {
             case .check: try check(header, payload, caller, connection)
             case .checkBatch: try checkBatch(header, payload, caller, connection)
-            case .inspect, .reset, .rules, .reload, .stats: try administer(header, payload, caller, connection)
-            case .undo, .authenticate, .top, .setListing, .listings:
+            case .inspect, .reset, .rules, .reload, .top, .stats: try administer(header, payload, caller, connection)
+            case .undo, .authenticate, .setListing, .listings:
                 connection.refuse(header.stream, header.method, .unimplemented, "not served by this version")
             default:
                 connection.refuse(header.stream, header.method, .unimplemented, "unknown method")

@@ -1,0 +1,49 @@
+import NIOCore
+import SluiceModel
+
+/// What one event loop knows at a moment: copies of numbers, to be put together elsewhere.
+struct LoopReading: Sendable {
+    var metrics: LoopMetrics
+    var rules: ActiveRules
+    var dataConnections: Int
+    var adminConnections: Int
+    var waiting: Int
+    var isConnected: Bool
+    var connects: UInt64
+    var losses: UInt64
+    var scriptLoads: UInt64
+    var redisReceivedBytes: UInt64
+    var redisSentBytes: UInt64
+
+    init(_ lane: Lane) {
+        metrics = lane.decider.metrics
+        rules = lane.decider.rules
+        dataConnections = lane.server.connectionCount(of: .data)
+        adminConnections = lane.server.connectionCount(of: .admin)
+        waiting = lane.decider.waiting
+        isConnected = lane.decider.link.isReady
+        connects = lane.decider.link.connects
+        losses = lane.decider.link.losses
+        scriptLoads = lane.decider.link.scriptLoads
+        redisReceivedBytes = lane.decider.link.receivedBytes
+        redisSentBytes = lane.decider.link.sentBytes
+    }
+}
+
+extension ServiceCore {
+    /// One reading of each loop, by a hop to it.
+    func readings() async throws -> [LoopReading] {
+        let hops = lanes.map { $0.run { LoopReading($0) } }
+        var readings: [LoopReading] = []
+        for hop in hops { readings.append(try await hop.get()) }
+        return readings
+    }
+}
+
+extension ServiceCore {
+    /// Every metric as it is now. Puts it together away from the loops.
+    func metrics() async throws -> ServiceMetrics {
+        ServiceMetrics(
+            try await readings(), reloads: reloads.withLockedValue { $0 }, process: ProcessUsage.now())
+    }
+}
