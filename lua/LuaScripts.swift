@@ -5,4 +5,6 @@ public enum LuaScripts {
         PackageResources.decide_lua + PackageResources.decide_cells_lua + PackageResources.decide_judge_lua
     /// Forgets the counters of one entity tuple.
     public static let reset: [UInt8] = PackageResources.reset_lua
+    /// Records which windows each rule has, and since when.
+    public static let windows: [UInt8] = PackageResources.windows_lua
 }

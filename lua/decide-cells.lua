@@ -24,10 +24,8 @@ local function clear(c)
   last[c], total[c], body[c], at[c] = false, 0, '', 1
 end
 
-local function load(c, counter, value)
-  counterOf[c], raw[c] = counter, value
-  clear(c)
-  if not value then return end
+-- Decodes a cell that counts over `window`.
+local function decode(c, counter, value, window)
   local version, flags, widths = byte(value, 1, 3)
   if version ~= 1 or not widths or flags > 7 then
     bad[c] = true
@@ -56,7 +54,6 @@ local function load(c, counter, value)
     s = 1
     stamp[c], b, sum, o, w = unpack_(format, value, 4)
   end
-  local window = cWindow[counter]
   if s < 1 or s > window then
     bad[c] = true
     return
@@ -77,6 +74,12 @@ local function load(c, counter, value)
   if last[c] < first[c] or (last[c] + ticks[c] + 1) * s > EXACT or sum > EXACT or sum < EXACT and sum < least then
     bad[c] = true
   end
+end
+
+local function load(c, counter, value)
+  counterOf[c], raw[c] = counter, value
+  clear(c)
+  if value then decode(c, counter, value, cWindow[counter]) end
 end
 
 -- Every pair, oldest first.
@@ -315,6 +318,59 @@ local function retryAfter(c, max, w, now)
     end
   end
   return (k + ticks[c] + 1) * tick[c] - now
+end
+
+-- 4. A counter that is not there, of a rule whose windows were edited, starts from the pairs of another window of the
+-- rule. `origin` has what was found for it.
+local origin = {}
+
+-- Looks for the window to start from among the fields of the cell's hash: the shortest that is as long, else the
+-- longest. Of a window no longer in force every pair is taken; of one that still is, kept by an override or another
+-- limit, those from before the missing window was born: since then the two have counted side by side.
+local function seek(c, key, names)
+  local counter = counterOf[c]
+  local field, fields, birth = cField[counter], cFields[counter], cBirth[counter]
+  local slash = find(field, '/', 1, true)
+  local rule, own = sub(field, 1, slash), cWindow[counter]
+  local found
+  for i = 1, #names do
+    local name = names[i]
+    if sub(name, 1, slash) == rule and name ~= field then
+      local window = tonumber(sub(name, slash + 1))
+      local inForce = find(fields, '|' .. name .. '|', 1, true)
+      local better = not found or (window or 0) >= own and (found.window < own or window < found.window)
+        or (window or 0) < own and found.window < own and window > found.window
+      if window and better and (birth or not inForce) then
+        decode(c, counter, call('HGET', key, name), window)
+        if bad[c] then return end
+        local k, w, n = explode(c)
+        local s = tick[c]
+        while inForce and n > 0 and k[n] * s >= birth do n = n - 1 end
+        if n > 0 then found = { window = window, tick = s, k = k, w = w, n = n } end
+        clear(c)
+      end
+    end
+  end
+  origin[c] = found
+end
+
+-- Lays out a missing cell from its origin. What a pair stands for happened at the latest at the end of its tick, and not
+-- after now: that is where it goes, so that it is held too long, by one old tick at most, and never too short.
+local function start(c, counter, now)
+  local from, s = origin[c], cTick[counter]
+  local ks, ws = {}, {}
+  for i = 1, from.n do
+    local t, ends = from.k[i] * from.tick, (from.k[i] + 1) * from.tick - 1
+    if ends <= now then
+      t = ends
+    elseif t < now then
+      t = now
+    end
+    ks[i], ws[i] = (t - t % s) / s, from.w[i]
+  end
+  tick[c], ticks[c] = s, math.ceil(cWindow[counter] / s)
+  implode(c, regroup(ks, ws, from.n, function(own) return own end))
+  longer[c] = true
 end
 
 local function save(c)

@@ -1,7 +1,9 @@
 -- Third part of the decide script: read, judge, count, answer, write. See decide.lua for the contract.
 
--- 4. Read and decode every cell.
+-- 5. Read and decode every cell.
 local cellsOf, cell = {}, 0
+-- Of keys that lack a field: the fields they have.
+local namesOf, lacking = {}, {}
 for _ = 1, nGroups do
   local k, m = A[p], A[p + 1]
   local list = cellsOf[k]
@@ -17,6 +19,7 @@ for _ = 1, nGroups do
       bad[cell] = true
     else
       load(cell, counter, value)
+      if not value then lacking[k] = true end
     end
     list[#list + 1] = cell
   else
@@ -32,6 +35,7 @@ for _ = 1, nGroups do
           bad[cell] = true
         else
           load(cell, A[p + from + j], values[j])
+          if not values[j] then lacking[k] = true end
         end
         list[#list + 1] = cell
       end
@@ -39,8 +43,17 @@ for _ = 1, nGroups do
   end
   p = p + 2 + m
 end
+for k in pairs(lacking) do
+  local names = call('HKEYS', KEYS[k])
+  namesOf[k] = names
+  if #names > 0 then
+    for _, c in ipairs(cellsOf[k]) do
+      if not raw[c] and not bad[c] then seek(c, KEYS[k], names) end
+    end
+  end
+end
 
--- 5. Judge the requests in order, each on what those before it left.
+-- 6. Judge the requests in order, each on what those before it left.
 local clock = call('TIME')
 local redisNow = clock[1] * 1000 + (clock[2] - clock[2] % 1000) / 1000
 local reply, r = { redisNow, 0 }, 2
@@ -76,7 +89,14 @@ for request = 1, nRequests do
         unreadable = true
       elseif mode ~= 2 or flags >= 2 then
         local l = last[c]
-        if l and (op >= 8 or l * tick[c] > now) then
+        if origin[c] then
+          -- Written only if this request writes; a later one starts again from what is there.
+          saves = saves + 1
+          savedCell[saves], saved[saves] = c, false
+          start(c, counter + j, now)
+          judgeTick[c], savedStep[saves] = advance(c, counter + j, now)
+          if savedStep[saves] and mode == 0 then dirty[c], changedBy[c] = true, item end
+        elseif l and (op >= 8 or l * tick[c] > now) then
           saves = saves + 1
           savedCell[saves], saved[saves] = c, save(c)
           judgeTick[c], savedStep[saves] = advance(c, counter + j, now)
@@ -206,15 +226,20 @@ for request = 1, nRequests do
   for i = 1, saves do
     local c = savedCell[i]
     if changedBy[c] ~= item then
-      restore(c, saved[i])
-    elseif savedStep[i] then
-      steps = steps + 1
+      if saved[i] then
+        restore(c, saved[i])
+      else
+        clear(c)
+      end
+    else
+      origin[c] = nil
+      if savedStep[i] then steps = steps + 1 end
     end
   end
   p = beyond
 end
 
--- 6. Write what changed: one HSET for each entity, in parts of 500 fields where it has more.
+-- 7. Write what changed: one HSET for each entity, in parts of 500 fields where it has more.
 local writeFormat, textOf = {}, {}
 
 -- Redis would print a number with %.17g, dear and once for each key; most keys of a run end at few different times.
@@ -257,6 +282,18 @@ local function bytesOf(c, counter)
   return head .. text .. pack(pair, o, w)
 end
 
+-- Whether a field out of force may still be what a counter of its rule starts from: one of them is not there yet.
+local function isAwaited(field, inForce, have)
+  local rule = '|' .. sub(field, 1, find(field, '/', 1, true) or #field)
+  local at = find(inForce, rule, 1, true)
+  while at do
+    local ends = find(inForce, '|', at + 1, true)
+    if not have[sub(inForce, at + 1, ends - 1)] then return true end
+    at = find(inForce, rule, ends, true)
+  end
+  return false
+end
+
 for k = 1, #KEYS do
   local key, list = KEYS[k], cellsOf[k]
   local args, n, need, sweep = nil, 0, 0, false
@@ -287,9 +324,22 @@ for k = 1, #KEYS do
   if n > 0 then
     local fresh = false
     if sweep then
-      local fields, gone = call('HKEYS', key), 0
+      local fields, gone = namesOf[k] or call('HKEYS', key), 0
+      local have
       for i = 1, #fields do
-        if not find(sweep, '|' .. fields[i] .. '|', 1, true) then gone = gone + call('HDEL', key, fields[i]) end
+        local field = fields[i]
+        if not find(sweep, '|' .. field .. '|', 1, true) then
+          if not have then
+            have = {}
+            for j = 1, #fields do have[fields[j]] = true end
+            if args then
+              for j = 1, n, 2 do have[args[j]] = true end
+            else
+              have[oneField] = true
+            end
+          end
+          if not isAwaited(field, sweep, have) then gone = gone + call('HDEL', key, field) end
+        end
       end
       fresh = gone == #fields
     end

@@ -14,8 +14,9 @@
 --          Limits are numbered from 0 over the judging uses of the request, in order.
 --
 -- The words: variants, groups, requests, ttl slack in ms (2); then three sections.
---   V  per variant   flags (1 attempts, 2 shadow), fingerprint of the tuple's fields, counters, limits;
---                    per counter: window (3), tick length (3), cap on pairs (0: none), measure;
+--   V  per variant   flags (1 attempts, 2 shadow, 4 births follow), fingerprint of the tuple's fields, counters,
+--                    limits; per counter: window (3), tick length (3), cap on pairs (0: none), measure,
+--                    [birth (3): since when the window is in force, in ms];
 --                    per limit: counter from 0, max (4), verdict
 --   G  per group     key from 1, cells, then the batch-wide number of each cell's counter (from 1);
 --                    cells are numbered from 1 in the order they appear here
@@ -58,13 +59,15 @@ local p = 6
 
 -- 2. Variants: counter configuration by batch-wide counter number, limits by variant.
 local vFlags, vCounters, vLimits, vFirst = {}, {}, {}, {}
-local cWindow, cTick, cCap, cMeasure, cField, cPrint, cFields = {}, {}, {}, {}, {}, {}, {}
+local cWindow, cTick, cCap, cMeasure, cField, cPrint, cFields, cBirth = {}, {}, {}, {}, {}, {}, {}, {}
 local lCounter, lMax, lVerdict, vLimitFirst = {}, {}, {}, {}
 do
   local arg, c, l = 2, 0, 0
   for v = 1, nVariants do
     local counters, limits = A[p + 2], A[p + 3]
-    vFlags[v], vCounters[v], vLimits[v], vFirst[v], vLimitFirst[v] = A[p], counters, limits, c, l
+    local flags, young = A[p], false
+    if flags >= 4 then flags, young = flags - 4, true end
+    vFlags[v], vCounters[v], vLimits[v], vFirst[v], vLimitFirst[v] = flags, counters, limits, c, l
     local print, fields = A[p + 1], ARGV[arg]
     p, arg = p + 4, arg + 1
     for _ = 1, counters do
@@ -74,6 +77,10 @@ do
       cCap[c], cMeasure[c], cPrint[c], cFields[c] = A[p + 6], A[p + 7], print, fields
       cField[c] = ARGV[arg]
       p, arg = p + 8, arg + 1
+      if young then
+        cBirth[c] = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
+        p = p + 3
+      end
     end
     for _ = 1, limits do
       l = l + 1

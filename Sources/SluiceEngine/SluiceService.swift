@@ -83,6 +83,7 @@ public struct SluiceService: Service {
         var listeners: [any Channel] = []
         let reloader = Reloader(core: core, rules: rules, generation: 1, logger: logger)
         core.reloader.withLockedValue { $0 = reloader }
+        await reloader.recordNow()
         do {
             let data = try await listen(settings.listeners.data, .data, core, group)
             listeners.append(data)
@@ -127,6 +128,7 @@ public struct SluiceService: Service {
         if let hangups {
             triggers.append(Task { for await _ in hangups { _ = await reloader.reload(.hangup) } })
         }
+        triggers.append(Task { await reloader.recordWindows() })
         if settings.reloads.watch, let path = settings.limitsPath {
             let watch = LimitsWatch(path: path, spread: settings.reloads.spread)
             triggers.append(Task { await watch.run { _ = await reloader.reload(.watch) } })

@@ -32,6 +32,8 @@ struct DifferentialTests {
         var model = ReferenceModel(rules: traffic.rules)
         var settings = EngineHarness.settings()
         settings.keyPrefix = "t\(round)-"
+        // Runs end where time goes back, and nowhere else.
+        settings.bounds.requestsPerRun = 256
         let engine = try await EngineHarness(redis: redis, rules: traffic.rules, settings: settings)
         var generation: UInt64 = 1
         var done = 0
@@ -39,8 +41,10 @@ struct DifferentialTests {
             if traffic.random.oneIn(30) {
                 traffic.changeRules()
                 generation += 1
-                model.replace(rules: traffic.rules)
-                try await engine.replace(rules: traffic.rules, generation: generation)
+                model.replace(rules: traffic.rules, atMs: traffic.nowMs)
+                let births = Dictionary(
+                    uniqueKeysWithValues: model.births.map { ("\($0.key.rule)/\($0.key.windowMs)", $0.value) })
+                try await engine.replace(rules: traffic.rules, generation: generation, births: births)
             }
             var calls: [(request: ReferenceModel.Request, atMs: UInt64?)] = []
             for _ in 0..<Int.random(in: 1...40, using: &traffic.random) {
@@ -48,11 +52,17 @@ struct DifferentialTests {
                 calls.append((traffic.request(), traffic.nowMs))
             }
             let outcomes = try await engine.decide(calls)
+            model.beginRun()
+            var latestMs: UInt64 = 0
             for (call, outcome) in zip(calls, outcomes) {
                 guard case .response(let response) = outcome else {
                     if call.request.ageMs > 0, case .refused(.invalidArgument, _) = outcome { continue }
                     Issue.record("seed \(seed), operation \(done): \(outcome)")
                     return false
+                }
+                if model.meetsARule(call.request) {
+                    if call.atMs! < latestMs { model.beginRun() }
+                    latestMs = call.atMs!
                 }
                 let expected = model.decide(call.request, atMs: call.atMs!)
                 let decided = ReferenceModel.Decision(response)

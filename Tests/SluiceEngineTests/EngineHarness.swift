@@ -91,8 +91,8 @@ final class EngineHarness: Sendable {
         return try await loop.submit { body(lane.value.decider) }.get()
     }
 
-    func replace(rules: [Rule], generation: UInt64) async throws {
-        let active = Self.active(rules, generation: generation, settings)
+    func replace(rules: [Rule], generation: UInt64, births: [String: UInt64] = [:]) async throws {
+        let active = Self.active(rules, generation: generation, settings).with(births: births)
         try await run { $0.use(active) }
     }
 

@@ -7,6 +7,8 @@ struct RandomTraffic {
     var random: SeededGenerator
     private(set) var rules: [Rule] = []
     private(set) var nowMs: UInt64
+    /// Taken out of force for a while.
+    private var absent: [Rule] = []
     private static let dimensions = ["user", "device", "merchant", "tier"]
     private static let actions = ["login", "login.failed", "buy", "buy.now"]
     private static let windows: [UInt64] = [1, 7, 40, 100, 1_000, 1_234, 5_000, 60_000]
@@ -72,15 +74,27 @@ struct RandomTraffic {
             let conditions = (0..<Int.random(in: 1...2, using: &random)).map { _ in condition() }
             var seen: Set<String> = []
             let distinct = conditions.filter { seen.insert($0.dimension).inserted }
-            let effect: Override.Effect = random.oneIn(4) ? .exempt : .limits(limits(over: windows))
+            // Some keep a window that the rule itself has no more, or has not yet.
+            let own = random.oneIn(3) ? [pick(Self.windows)] : windows
+            let effect: Override.Effect = random.oneIn(4) ? .exempt : .limits(limits(over: own))
             rule.overrides.append(Override(conditions: distinct, effect: effect))
         }
     }
 
-    /// A live change: other limits, actions and resolutions for the same rules and windows.
+    /// A live change: other limits, actions, resolutions and windows for the same rules; rules go and come back.
     mutating func changeRules() {
+        if random.oneIn(6), rules.count > 1 {
+            absent.append(rules.remove(at: Int.random(in: 0..<rules.count, using: &random)))
+        }
+        if random.oneIn(6), let rule = absent.popLast() {
+            rules.insert(rule, at: Int.random(in: 0...rules.count, using: &random))
+        }
         for index in rules.indices where random.oneIn(2) {
-            let windows = Set(rules[index].limits.map(\.windowMs)).sorted()
+            var windows = Set(rules[index].limits.map(\.windowMs)).sorted()
+            if random.oneIn(2) { windows[Int.random(in: 0..<windows.count, using: &random)] = pick(Self.windows) }
+            if random.oneIn(5) { windows.append(pick(Self.windows)) }
+            if random.oneIn(5), windows.count > 1 { windows.removeLast() }
+            windows = Set(windows).sorted()
             var rule = rules[index]
             vary(&rule, windows: windows)
             rules[index] = rule

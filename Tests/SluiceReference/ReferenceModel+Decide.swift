@@ -16,8 +16,12 @@ extension ReferenceModel {
         for rule in involved {
             keep(rule, after: request.mode)
         }
+        sweep()
         return Self.answer(involved, verdict: verdict, from: now)
     }
+
+    /// Whether any rule judges or counts the request.
+    public func meetsARule(_ request: Request) -> Bool { !involvedRules(in: request, atMs: 0).isEmpty }
 
     /// Every rule that judges or counts the request, with its counters as they are read now.
     private func involvedRules(in request: Request, atMs now: UInt64) -> [InvolvedRule] {
@@ -40,7 +44,7 @@ extension ReferenceModel {
     func readings(of applied: AppliedRule, atMs now: UInt64) -> [UInt64: Reading] {
         var readings: [UInt64: Reading] = [:]
         for windowMs in applied.windowsMs {
-            let counter = counters[applied.counterKey(windowMs: windowMs)] ?? Counter(windowMs: windowMs)
+            let counter = stored(applied.counterKey(windowMs: windowMs), applied, atMs: now)
             readings[windowMs] = Reading(counter, atMs: now)
         }
         return readings
@@ -56,7 +60,7 @@ extension ReferenceModel {
                 case .record: reading.isAdvanced
                 }
             guard writes else { continue }
-            counters[involved.applied.counterKey(windowMs: windowMs)] = reading.counter
+            write(reading.counter, involved.applied.counterKey(windowMs: windowMs))
             if reading.isStep { clockSteps += 1 }
         }
     }

@@ -8,7 +8,14 @@ import SluiceModel
 public struct ReferenceModel: Sendable {
     /// In file order.
     var rules: [Rule]
-    var counters: [CounterKey: Counter] = [:]
+    var counters: [CounterKey: StoredCounter] = [:]
+    /// Since when each window of a rule is in force; those of the first rules have always been.
+    public private(set) var births: [RuleWindow: UInt64] = [:]
+
+    /// What there was when the script run began; nil: each request is a run of its own.
+    var asRead: [CounterKey: StoredCounter]?
+    /// Tuples written to by this request under other rules than before.
+    var pendingSweeps: Set<[Entity]> = []
 
     /// Clock steps that were noticed and whose correction was kept, one for each counter.
     public internal(set) var clockSteps = 0
@@ -17,8 +24,13 @@ public struct ReferenceModel: Sendable {
         self.rules = Self.covered(rules)
     }
 
-    /// Puts other rules in force. Counters stay: they follow a rule's name and window and hold what happened.
-    public mutating func replace(rules: [Rule]) {
+    /// Puts other rules in force. Counters stay: they follow a rule's name and hold what happened. A window that was not
+    /// in force just before is young from `now` on.
+    public mutating func replace(rules: [Rule], atMs now: UInt64 = 0) {
+        let before = Set(self.rules.flatMap(\.windows))
+        let after = Set(rules.flatMap(\.windows))
+        births = births.filter { after.contains($0.key) }
+        for window in after.subtracting(before) { births[window] = now }
         self.rules = Self.covered(rules)
     }
 
@@ -28,6 +40,18 @@ public struct ReferenceModel: Sendable {
         }
         return rules
     }
+}
+
+/// One window of one rule, whatever entity it is counted for.
+public struct RuleWindow: Hashable, Sendable {
+    public var rule: String
+    public var windowMs: UInt64
+}
+
+/// A counter as it was last written, and what was in force on its tuple then.
+struct StoredCounter: Hashable, Sendable {
+    var counter: Counter
+    var inForce: Set<RuleWindow>
 }
 
 /// What a counter belongs to.
@@ -45,7 +69,20 @@ struct CounterKey: Hashable, Sendable {
         self.measure = measure
     }
 
+    var window: RuleWindow { RuleWindow(rule: rule, windowMs: windowMs) }
+
     static func sorted(_ tuple: [ReferenceModel.Entity]) -> [ReferenceModel.Entity] {
         tuple.sorted { $0.dimension < $1.dimension }
+    }
+}
+
+extension Rule {
+    /// Those of its limits and of its overrides' limits.
+    var windows: Set<RuleWindow> {
+        let more = overrides.flatMap { override -> [Limit] in
+            guard case .limits(let limits) = override.effect else { return [] }
+            return limits
+        }
+        return Set((limits + more).map { RuleWindow(rule: name, windowMs: $0.windowMs) })
     }
 }

@@ -90,6 +90,11 @@ public final class ServiceProcess: Sendable {
         return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 1_024
     }
 
+    /// Writes its limits file anew.
+    public func write(limits: String) throws {
+        try Data(limits.utf8).write(to: URL(fileURLWithPath: "\(folder)/limits.yaml"))
+    }
+
     /// Sends a signal and returns at once.
     public func signal(_ number: Int32) { kill(processIdentifier, number) }
 

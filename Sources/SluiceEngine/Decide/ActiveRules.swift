@@ -17,13 +17,27 @@ final class ActiveRules: Sendable {
     let keys: EntityKeyWriter
     let parts: AnswerParts
     let source: Source
+    private let keyPrefix: String
+    /// Since when windows are in force, as `ScriptPlan` takes it.
+    let births: [String: UInt64]
 
-    init(_ file: LimitsFile, generation: UInt64, source: Source, keyPrefix: String) {
+    init(
+        _ file: LimitsFile, generation: UInt64, source: Source, keyPrefix: String, births: [String: UInt64] = [:]
+    ) {
         set = RuleSet(rules: file.rules, generation: generation)
-        plan = ScriptPlan(set)
+        plan = ScriptPlan(set, births: births)
+        self.births = births
+        self.keyPrefix = keyPrefix
         keys = EntityKeyWriter(prefix: keyPrefix, rules: set)
         parts = AnswerParts(set)
         self.source = source
+    }
+
+    /// The same rules, of the same generation, with what is known of the age of their windows.
+    func with(births: [String: UInt64]) -> ActiveRules {
+        ActiveRules(
+            LimitsFile(rules: set.rules), generation: set.generation, source: source, keyPrefix: keyPrefix,
+            births: births)
     }
 
     /// What was loaded from `path`; nil: no rules, everything is allowed.

@@ -15,7 +15,9 @@ struct ScriptPlan: Sendable {
 
     let variants: [Variant]
 
-    init(_ rules: RuleSet) {
+    /// - Parameter births: since when a counter's window is in force, Unix ms, by field; only of those young enough for
+    ///   it to matter.
+    init(_ rules: RuleSet, births: [String: UInt64]) {
         let tupleFields = rules.tuples.map { "|" + $0.fields.joined(separator: "|") + "|" }
         let prints = tupleFields.map(Self.fingerprint)
         var numbers: [String: Int32] = [:]
@@ -26,7 +28,8 @@ struct ScriptPlan: Sendable {
             let rule = rules.rules[variant.rule]
             let tuple = rules.tupleOfRule[variant.rule]
             var words = ByteBuffer()
-            let flags: UInt16 = (rule.counting == .attempts ? 1 : 0) + (rule.shadow ? 2 : 0)
+            let isYoung = variant.counters.contains { births[$0.field] != nil }
+            let flags: UInt16 = (rule.counting == .attempts ? 1 : 0) + (rule.shadow ? 2 : 0) + (isYoung ? 4 : 0)
             words.writeMultipleIntegers(
                 flags, prints[tuple], UInt16(variant.counters.count), UInt16(variant.limits.count)
             )
@@ -35,6 +38,7 @@ struct ScriptPlan: Sendable {
                 words.writeWords(counter.resolution.tickMs, count: 3)
                 words.writeInteger(UInt16(counter.pairCap ?? 0))
                 words.writeInteger(Self.code(of: rule.measure))
+                if isYoung { words.writeWords(births[counter.field] ?? 0, count: 3) }
             }
             for (limit, counter) in zip(variant.limits, variant.counterOfLimit) {
                 words.writeInteger(UInt16(counter))

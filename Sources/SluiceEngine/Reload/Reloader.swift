@@ -27,12 +27,16 @@ actor Reloader {
     private let logger: Logger
     private var inForce: LimitsPath.Loaded?
     private var generation: UInt64
+    private let registry: WindowRegistry
+    /// Whether Redis knows the windows in force.
+    private var areWindowsRecorded = false
     /// Reloads happen one after the other, in the order they were asked for.
     private var last: Task<Outcome, Never>?
 
     /// - Parameter rules: in force with `generation`.
     init(core: ServiceCore, rules: LimitsPath.Loaded?, generation: UInt64, logger: Logger) {
         self.core = core
+        registry = WindowRegistry(core: core)
         inForce = rules
         self.generation = generation
         self.logger = logger
@@ -50,6 +54,38 @@ actor Reloader {
         last = task
         return await task.value
     }
+
+    /// Keeps the windows in force recorded in Redis, until cancelled: as soon as Redis is there, and once a day.
+    func recordWindows() async {
+        var sinceRecorded = Duration.zero
+        while !Task.isCancelled {
+            if !areWindowsRecorded || sinceRecorded >= Self.recordsEvery {
+                await recordNow()
+                sinceRecorded = .zero
+            }
+            try? await Task.sleep(for: Self.recordPause)
+            sinceRecorded += Self.recordPause
+        }
+    }
+
+    /// In the queue of reloads, so that it is the rules in force that are recorded.
+    func recordNow() async {
+        let before = last
+        let task = Task {
+            let outcome = await before?.value ?? Outcome(isInForce: true, generation: generation)
+            guard let rules = try? await core.lanes.first?.run({ $0.decider.rules }).get(),
+                let births = await registry.register(rules)
+            else { return outcome }
+            areWindowsRecorded = true
+            if births != rules.births { await core.use(rules.with(births: births)) }
+            return outcome
+        }
+        last = task
+        _ = await task.value
+    }
+
+    private static let recordPause = Duration.seconds(1)
+    private static let recordsEvery = Duration.seconds(86_400)
 
     private func reloadNow(_ trigger: Trigger, force: Bool) async -> Outcome {
         guard let path = core.settings.limitsPath else {
@@ -76,7 +112,10 @@ actor Reloader {
 
         for warning in loaded.warnings { logger.warning("\(warning)") }
         generation += 1
-        await core.use(ActiveRules(loaded, path: path, generation: generation, keyPrefix: core.settings.keyPrefix))
+        let rules = ActiveRules(loaded, path: path, generation: generation, keyPrefix: core.settings.keyPrefix)
+        let births = await registry.register(rules)
+        areWindowsRecorded = births != nil
+        await core.use(births.map { $0.isEmpty ? rules : rules.with(births: $0) } ?? rules)
         inForce = loaded
         core.reloads.withLockedValue { $0.record(.ok, atMs: Self.nowMs) }
         logger.notice(
