@@ -264,7 +264,8 @@ public struct SluiceService: Service {
         defer { sampling.cancel() }
         let silent = Logger(label: "http") { _ in SwiftLogNoOpLogHandler() }
         let services = ServiceGroup(configuration: .init(services: [application], logger: silent))
-        let http = Task {
+        // Detached: it must not end with the others when the service is told to, but after they have drained.
+        let http = Task.detached {
             defer { announce.finish() }
             try await services.run()
         }
