@@ -324,34 +324,43 @@ end
 -- rule. `origin` has what was found for it.
 local origin = {}
 
--- Looks for the window to start from among the fields of the cell's hash: the shortest that is as long, else the
--- longest. Of a window no longer in force every pair is taken; of one that still is, kept by an override or another
--- limit, those from before the missing window was born: since then the two have counted side by side.
+-- Looks for the window to start from among the fields of the cell's hash: first those that are no longer in force, with
+-- all of their pairs; then those that still are, kept by an override or another limit, with the pairs from before the
+-- missing window was born: since then the two have counted side by side. Of each kind the shortest that is as long as
+-- the missing one, else the longest.
 local function seek(c, key, names)
   local counter = counterOf[c]
   local field, fields, birth = cField[counter], cFields[counter], cBirth[counter]
   local slash = find(field, '/', 1, true)
   local rule, own = sub(field, 1, slash), cWindow[counter]
-  local found
+  local others = {}
   for i = 1, #names do
     local name = names[i]
-    if sub(name, 1, slash) == rule and name ~= field then
-      local window = tonumber(sub(name, slash + 1))
-      local inForce = find(fields, '|' .. name .. '|', 1, true)
-      local better = not found or (window or 0) >= own and (found.window < own or window < found.window)
-        or (window or 0) < own and found.window < own and window > found.window
-      if window and better and (birth or not inForce) then
-        decode(c, counter, call('HGET', key, name), window)
-        if bad[c] then return end
-        local k, w, n = explode(c)
-        local s = tick[c]
-        while inForce and n > 0 and k[n] * s >= birth do n = n - 1 end
-        if n > 0 then found = { window = window, tick = s, k = k, w = w, n = n } end
-        clear(c)
-      end
+    local window = sub(name, 1, slash) == rule and name ~= field and tonumber(sub(name, slash + 1))
+    if window then
+      local inForce = find(fields, '|' .. name .. '|', 1, true) ~= nil
+      if birth or not inForce then others[#others + 1] = { name = name, window = window, inForce = inForce } end
     end
   end
-  origin[c] = found
+  table.sort(others, function(a, b)
+    if a.inForce ~= b.inForce then return b.inForce end
+    if (a.window >= own) ~= (b.window >= own) then return a.window >= own end
+    if a.window >= own then return a.window < b.window end
+    return a.window > b.window
+  end)
+  for i = 1, #others do
+    local other = others[i]
+    decode(c, counter, call('HGET', key, other.name), other.window)
+    if bad[c] then return end
+    local k, w, n = explode(c)
+    local s = tick[c]
+    clear(c)
+    while other.inForce and n > 0 and k[n] * s >= birth do n = n - 1 end
+    if n > 0 then
+      origin[c] = { tick = s, k = k, w = w, n = n }
+      return
+    end
+  end
 end
 
 -- Lays out a missing cell from its origin. What a pair stands for happened at the latest at the end of its tick, and not

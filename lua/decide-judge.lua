@@ -282,9 +282,12 @@ local function bytesOf(c, counter)
   return head .. text .. pack(pair, o, w)
 end
 
--- Whether a field out of force may still be what a counter of its rule starts from: one of them is not there yet.
-local function isAwaited(field, inForce, have)
+-- Whether a field out of force may still be what a counter of its rule starts from: one of them is not there yet, and
+-- none has just begun. Once one has, it holds what happened, and were the old field to stay, a rollback would find it
+-- as it was.
+local function isAwaited(field, inForce, have, begun)
   local rule = '|' .. sub(field, 1, find(field, '/', 1, true) or #field)
+  if begun[sub(rule, 2)] then return false end
   local at = find(inForce, rule, 1, true)
   while at do
     local ends = find(inForce, '|', at + 1, true)
@@ -325,12 +328,19 @@ for k = 1, #KEYS do
     local fresh = false
     if sweep then
       local fields, gone = namesOf[k] or call('HKEYS', key), 0
-      local have
+      local have, begun
       for i = 1, #fields do
         local field = fields[i]
         if not find(sweep, '|' .. field .. '|', 1, true) then
           if not have then
-            have = {}
+            have, begun = {}, {}
+            for j = 1, #list do
+              local c = list[j]
+              if dirty[c] and last[c] and not raw[c] then
+                local own = cField[counterOf[c]]
+                begun[sub(own, 1, find(own, '/', 1, true))] = true
+              end
+            end
             for j = 1, #fields do have[fields[j]] = true end
             if args then
               for j = 1, n, 2 do have[args[j]] = true end
@@ -338,7 +348,7 @@ for k = 1, #KEYS do
               have[oneField] = true
             end
           end
-          if not isAwaited(field, sweep, have) then gone = gone + call('HDEL', key, field) end
+          if not isAwaited(field, sweep, have, begun) then gone = gone + call('HDEL', key, field) end
         end
       end
       fresh = gone == #fields

@@ -10,13 +10,18 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + (time[2] - time[2] % 1000) / 1000
 local known, since, reply = redis.call('HGETALL', KEYS[1]), {}, { now }
-for i = 1, #known, 2 do since[known[i]] = tonumber(known[i + 1]) end
+local isKnown = {}
+for i = 1, #known, 2 do
+  since[known[i]] = tonumber(known[i + 1])
+  isKnown[string.match(known[i], '^[^/]*')] = true
+end
 for i = 1, #ARGV do
   local field = ARGV[i]
   reply[i + 1] = since[field]
   if not reply[i + 1] then
-    reply[i + 1] = now
-    redis.call('HSET', KEYS[1], field, string.format('%.0f', now))
+    -- Of a rule that is seen for the first time no window is younger than another.
+    reply[i + 1] = isKnown[string.match(field, '^[^/]*')] and now or 0
+    redis.call('HSET', KEYS[1], field, string.format('%.0f', reply[i + 1]))
   end
   since[field] = nil
 end

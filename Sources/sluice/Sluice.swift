@@ -22,7 +22,7 @@ struct Sluice: AsyncParsableCommand {
             """,
         subcommands: [
             CheckCommand.self, InspectCommand.self, ResetCommand.self, RulesCommand.self, ReloadCommand.self,
-            StatsCommand.self,
+            StatsCommand.self, TopCommand.self,
             ConfigCommand.self, ReplayCommand.self, BenchCommand.self,
         ]
     )

@@ -152,6 +152,22 @@ struct WindowChangeTests {
         try await new.shutDown()
     }
 
+    @Test("A rollback beside an override with a window of its own finds what was counted meanwhile")
+    func rollbackBesideOverride() async throws {
+        let redis = try RedisServer()
+        let gold = Override(
+            conditions: [Condition(dimension: "tier", patterns: [Pattern("gold")])],
+            effect: .limits([.init(max: 100, windowMs: 30 * Self.minute, text: "")]))
+        func rules(_ minutes: UInt64) -> [Rule] { [Self.rule([(4, minutes * Self.minute)], overrides: [gold])] }
+        let engine = try await EngineHarness(redis: redis, rules: rules(10))
+        for _ in 0..<2 { _ = try await Self.ask(engine, Self.start) }
+        try await engine.replace(rules: rules(20), generation: 2)
+        for _ in 0..<2 { #expect(try await Self.ask(engine, Self.start).verdict == .allow) }
+        try await engine.replace(rules: rules(10), generation: 3)
+        #expect(try await Self.ask(engine, Self.start).verdict == .deny)
+        try await engine.shutDown()
+    }
+
     @Test("A key that is deleted leaves nothing to start from")
     func reset() async throws {
         let redis = try RedisServer()

@@ -80,8 +80,8 @@ import Testing
         response.usages = [usage]
         #expect(
             UsageReport(response, of: []).lines(for: Terminal(hasColour: false)) == [
-                "RULE   PER            MEASURE        LIMIT               USED/MAX  WINDOW  VERDICT  FREES UP IN",
-                #"spend  user=u\u{1b}1  sum of amount  500000 per 1d  1,200/500,000  1d      review   1m 1s"#,
+                "RULE   PER            MEASURE        LIMIT          FULL             USED/MAX  WINDOW  VERDICT  FREES UP IN",
+                #"spend  user=u\u{1b}1  sum of amount  500000 per 1d  ..........  1,200/500,000  1d      review   1m 1s"#,
                 "generation 2",
             ])
     }

@@ -111,7 +111,7 @@ import Testing
             _ = try service.sluice("check", "login.failed", "user=\(user)", "--record")
         }
         #expect(
-            try service.redis("keys", "sluice1:*").sorted()
+            try service.redis("keys", "sluice1:{*").sorted()
                 == ["sluice1:{user=%C3%BC}", "sluice1:{user=u%202%7D}", "sluice1:{user=u1}"])
         #expect(try service.redis("hkeys", "sluice1:{user=u1}").sorted() == ["failures/86400000", "logins/600000"])
         let ttl = try #require(Int(try service.redis("pttl", "sluice1:{user=u1}")[0]))

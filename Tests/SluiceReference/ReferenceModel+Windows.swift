@@ -26,30 +26,34 @@ extension ReferenceModel {
     /// Says that the requests from here on are decided by one script run, which reads once what counters start from.
     public mutating func beginRun() { asRead = counters }
 
-    /// What the shortest other window holds that is at least as long, else the longest; nil if none holds anything.
-    ///
-    /// All of a window that is no longer in force; of one that is, what was counted before this one was born.
+    /// What another window of the rule holds: first those no longer in force, with all they have; then those that still
+    /// are, with what was counted before this one was born. Of each kind the shortest that is at least as long, else the
+    /// longest. Nil if none holds anything.
     private func origin(of key: CounterKey) -> [(tick: UInt64, tickMs: UInt64, weight: UInt64)]? {
         let inForce = inForce(on: key.tuple)
         let others = (asRead ?? counters).filter {
             $0.key.tuple == key.tuple && $0.key.rule == key.rule && $0.key.measure == key.measure
                 && $0.key.windowMs != key.windowMs
         }
-        let longer = others.filter { $0.key.windowMs >= key.windowMs }.sorted { $0.key.windowMs < $1.key.windowMs }
-        let shorter = others.filter { $0.key.windowMs < key.windowMs }.sorted { $0.key.windowMs > $1.key.windowMs }
-        for (other, stored) in longer + shorter {
-            var pairs = stored.counter.pairs.map { ($0.tick, stored.counter.tickMs, $0.weight) }
-            if inForce.contains(other.window) {
-                guard let birth = births[key.window] else { continue }
-                pairs.removeAll { $0.0 * $0.1 >= birth }
+        let former = others.filter { !inForce.contains($0.key.window) }
+        let present = others.filter { inForce.contains($0.key.window) }
+        for (kind, isInForce) in [(former, false), (present, true)] {
+            let longer = kind.filter { $0.key.windowMs >= key.windowMs }.sorted { $0.key.windowMs < $1.key.windowMs }
+            let shorter = kind.filter { $0.key.windowMs < key.windowMs }.sorted { $0.key.windowMs > $1.key.windowMs }
+            for (_, stored) in longer + shorter {
+                var pairs = stored.counter.pairs.map { ($0.tick, stored.counter.tickMs, $0.weight) }
+                if isInForce {
+                    guard let birth = births[key.window] else { continue }
+                    pairs.removeAll { $0.0 * $0.1 >= birth }
+                }
+                if !pairs.isEmpty { return pairs }
             }
-            if !pairs.isEmpty { return pairs }
         }
         return nil
     }
 
-    /// Keeps a counter, and drops from its tuple what is no longer in force, unless another counter may still start
-    /// from it.
+    /// Keeps a counter. What is out of force on its tuple goes, unless a counter of its rule may still start from it: one
+    /// is not there yet, and none began with this request.
     mutating func write(_ counter: Counter, _ key: CounterKey) {
         let inForce = inForce(on: key.tuple)
         let before = counters[key]
@@ -60,6 +64,7 @@ extension ReferenceModel {
         counters[key] = StoredCounter(counter: counter, inForce: inForce)
         guard before?.inForce != inForce else { return }
         pendingSweeps.insert(key.tuple)
+        if before == nil { begun.insert(TupleRule(tuple: key.tuple, rule: key.rule)) }
     }
 
     mutating func sweep() {
@@ -68,9 +73,11 @@ extension ReferenceModel {
             let have = Set(counters.keys.lazy.filter { $0.tuple == tuple }.map(\.window))
             let awaited = Set(inForce.subtracting(have).map(\.rule))
             for key in counters.keys where key.tuple == tuple && !inForce.contains(key.window) {
-                if !awaited.contains(key.rule) { counters[key] = nil }
+                let hasBegun = begun.contains(TupleRule(tuple: tuple, rule: key.rule))
+                if hasBegun || !awaited.contains(key.rule) { counters[key] = nil }
             }
         }
         pendingSweeps = []
+        begun = []
     }
 }

@@ -16,6 +16,8 @@ public struct ReferenceModel: Sendable {
     var asRead: [CounterKey: StoredCounter]?
     /// Tuples written to by this request under other rules than before.
     var pendingSweeps: Set<[Entity]> = []
+    /// Rules of which this request began a counter that was not there.
+    var begun: Set<TupleRule> = []
 
     /// Clock steps that were noticed and whose correction was kept, one for each counter.
     public internal(set) var clockSteps = 0
@@ -46,6 +48,12 @@ public struct ReferenceModel: Sendable {
 public struct RuleWindow: Hashable, Sendable {
     public var rule: String
     public var windowMs: UInt64
+}
+
+/// One rule on one tuple.
+struct TupleRule: Hashable, Sendable {
+    var tuple: [ReferenceModel.Entity]
+    var rule: String
 }
 
 /// A counter as it was last written, and what was in force on its tuple then.

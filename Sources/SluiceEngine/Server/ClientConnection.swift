@@ -126,6 +126,7 @@ final class ClientConnection: ChannelInboundHandler {
             if isGoingAway {
                 refuse(header.stream, header.method, .unavailable, "this service is going away")
             } else if inFlight >= server.maxInFlight {
+                server.countShed()
                 refuse(header.stream, header.method, .resourceExhausted, "too many requests in flight here")
             } else {
                 server.take(header, payload, from: self)

@@ -95,6 +95,7 @@ final class LoopServer {
         decider.scheduleTurn()
     }
 
+    func countShed() { decider.updateMetrics { $0.shed &+= 1 } }
     func countReceived(_ bytes: Int) { decider.updateMetrics { $0.receivedBytes &+= UInt64(bytes) } }
     func countSent(_ bytes: Int) { decider.updateMetrics { $0.sentBytes &+= UInt64(bytes) } }
 

@@ -20,6 +20,7 @@ struct CheckCommand: AsyncParsableCommand {
               $ sluice check login user=u17 ip=203.0.113.9
               $ sluice check checkout user=u17 merchant=m4 --amount 129900
               $ sluice check checkout user=u17 --peek          judge, count nothing
+              $ sluice check checkout user=u17 --watch         peek again and again
               $ sluice check login.failed user=u17 --record    report an outcome, judge nothing
               $ sluice check coupon.redeem user=u17 --event-id order-8812
 
@@ -65,6 +66,7 @@ struct CheckCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long the service may take, such as 50ms.", valueName: "duration"))
     var deadline: DurationArgument?
 
+    @OptionGroup var watching: WatchOptions
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
 
@@ -81,6 +83,9 @@ struct CheckCommand: AsyncParsableCommand {
         }
         if let eventID, !(1...Caps.eventIDBytes).contains(eventID.utf8.count) {
             throw ValidationError("The value of '--event-id' must be 1 to \(Caps.eventIDBytes) bytes long.")
+        }
+        guard !watching.watch || mode != .record else {
+            throw ValidationError("'--watch' looks and counts nothing; an outcome can only be recorded once.")
         }
         guard age == nil || mode == .record else {
             throw ValidationError("'--age' goes with '--record': only an outcome is reported later.")
@@ -101,6 +106,16 @@ struct CheckCommand: AsyncParsableCommand {
         let response = try await withClient(of: endpoint, answerMargin: own) { client in
             // Connecting is no part of the deadline, as it is none for a gateway.
             _ = try await client.ping(deadline: Self.patience)
+            if watching.watch {
+                var peek = request
+                peek.mode = .peek
+                try await watching.show {
+                    let decision = DecisionReport(
+                        try await client.check(peek, deadline: own.map { $0 * 2 } ?? Self.patience))
+                    return output.json
+                        ? [decision.json.line] : decision.lines(for: .standardOutput(environment: environment))
+                }
+            }
             return try await client.check(request, deadline: own.map { $0 * 2 } ?? Self.patience)
         }
         let decision = DecisionReport(response)

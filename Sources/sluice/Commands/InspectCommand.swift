@@ -11,6 +11,7 @@ struct InspectCommand: AsyncParsableCommand {
 
               $ sluice inspect user=u17
               $ sluice inspect user=u17 device=9f3c        also what is counted per user and device together
+              $ sluice inspect user=u17 --watch            again and again, until Ctrl-C
               $ sluice inspect user=u17 --json | jq '.usages[] | select(.used >= .max)'
 
             FREES UP IN is when the counter will be empty if nothing else comes.
@@ -20,6 +21,7 @@ struct InspectCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The entities, such as user=u17.", valueName: "dim=value"))
     var entities: [EntityArgument] = []
 
+    @OptionGroup var watching: WatchOptions
     @OptionGroup var admin: AdminOptions
     @OptionGroup var output: OutputOptions
 
@@ -30,16 +32,13 @@ struct InspectCommand: AsyncParsableCommand {
     func run() async throws {
         let environment = Environment()
         let endpoint = try admin.endpoint(environment: environment)
-        let response = try await withClient(of: endpoint) { client in
-            var request = WireInspectRequest()
-            request.entities = entities.wire
-            return try await client.inspect(request)
-        }
-        let report = UsageReport(response, of: entities)
-        if output.json {
-            try Output.print(report.json)
-        } else {
-            try Output.print(report.lines(for: .standardOutput(environment: environment)))
+        var request = WireInspectRequest()
+        request.entities = entities.wire
+        try await withClient(of: endpoint) { client in
+            try await watching.show {
+                let report = UsageReport(try await client.inspect(request), of: entities)
+                return output.json ? [report.json.line] : report.lines(for: .standardOutput(environment: environment))
+            }
         }
     }
 }

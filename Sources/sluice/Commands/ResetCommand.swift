@@ -15,7 +15,8 @@ struct ResetCommand: AsyncParsableCommand {
               $ sluice reset user=u17 device=9f3c
               $ sluice reset --rule site-wide         the counter of a rule that has no dimensions
 
-            Who asked and why goes to the service's log.
+            Who asked and why goes to the service's log. On a terminal it shows first what would be forgotten, and \
+            asks; --yes answers for you, and a script is not asked.
             """
     )
 
@@ -30,6 +31,9 @@ struct ResetCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Why.", valueName: "text"))
     var reason: String?
+
+    @Flag(help: "Do not ask.")
+    var yes = false
 
     @OptionGroup var admin: AdminOptions
     @OptionGroup var output: OutputOptions
@@ -46,6 +50,7 @@ struct ResetCommand: AsyncParsableCommand {
         let environment = Environment()
         let endpoint = try admin.endpoint(environment: environment)
         let response = try await withClient(of: endpoint) { client in
+            if !yes, !output.json, Confirmation.isPossible { try await confirm(client) }
             var request = WireResetRequest()
             request.entities = entities.wire
             request.rule = rule ?? ""
@@ -60,6 +65,23 @@ struct ResetCommand: AsyncParsableCommand {
         } else {
             let counters = response.removed == 1 ? "1 counter" : "\(NumberWords.grouped(response.removed)) counters"
             try Output.print(["forgot \(counters) of \(whom)"])
+        }
+    }
+
+    /// Shows what would be forgotten, and asks.
+    private func confirm(_ client: SluiceClient) async throws {
+        var request = WireInspectRequest()
+        request.entities = entities.wire
+        var response = try await client.inspect(request)
+        let dimensions = Set(entities.map(\.dimension))
+        response.usages.removeAll { usage in
+            Set(usage.per.map(\.dimension)) != dimensions || rule.map { $0 != usage.rule } ?? false
+        }
+        let lines = UsageReport(response, of: entities).lines(for: .standardOutput(environment: Environment()))
+        Output.printError(lines.joined(separator: "\n"))
+        let what = rule.map { "the counters of \($0.printable)" } ?? "all counters"
+        guard Confirmation.ask("forget \(what) of \(whom)?") else {
+            throw Failure(.differ, "nothing was reset")
         }
     }
 

@@ -10,6 +10,7 @@ struct RulesCommand: AsyncParsableCommand {
             Shows which generation of the limits file decides, where it came from, and whether the last reload failed.
 
               $ sluice rules
+              $ sluice rules --watch                       with what each judges and trips
               $ sluice rules --yaml > limits-in-force.yaml
               $ sluice rules --json | jq '.rules[].name'
             """
@@ -18,22 +19,27 @@ struct RulesCommand: AsyncParsableCommand {
     @Flag(help: "Print the limits file as the service read it; with --json, add it under 'yaml'.")
     var yaml = false
 
+    @OptionGroup var watching: WatchOptions
     @OptionGroup var admin: AdminOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let environment = Environment()
         let endpoint = try admin.endpoint(environment: environment)
-        let response = try await withClient(of: endpoint) { try await $0.rules() }
-        let report = RulesReport(response)
-        if output.json {
-            try Output.print(report.json(withYAML: yaml))
-        } else if yaml {
-            var output = Output.standard
-            try output.write(response.yaml.utf8)
-            try output.flush()
-        } else {
-            try Output.print(report.lines(for: .standardOutput(environment: environment)))
+        try await withClient(of: endpoint) { client in
+            if yaml, !output.json {
+                var output = Output.standard
+                try output.write(try await client.rules().yaml.utf8)
+                return try output.flush()
+            }
+            try await watching.show {
+                let response = try await client.rules()
+                // The rules are worth showing even where the counts cannot be had.
+                let counts = try? await client.stats().stats
+                let report = RulesReport(response, counts: RuleCounts(counts ?? []))
+                return output.json
+                    ? [report.json(withYAML: yaml).line] : report.lines(for: .standardOutput(environment: environment))
+            }
         }
     }
 }

@@ -17,7 +17,8 @@ struct UsageReport {
             return ["no rule of generation \(response.generation) limits \(whom)"]
         }
         var table = Table(
-            "RULE", "PER", "MEASURE", "LIMIT", " USED/MAX", "WINDOW", "VERDICT", "FREES UP IN", "BLOCKED FOR", "NOTE"
+            "RULE", "PER", "MEASURE", "LIMIT", "FULL", " USED/MAX", "WINDOW", "VERDICT", "FREES UP IN", "BLOCKED FOR",
+            "NOTE"
         )
         for usage in response.usages {
             let verdict = Verdict(usage.verdict) ?? .deny
@@ -27,6 +28,9 @@ struct UsageReport {
                 .init(usage.per.isEmpty ? "all" : usage.per.map(Self.words).joined(separator: " ")),
                 .init(usage.measure.printable),
                 .init(usage.limit.printable),
+                .init(
+                    FillBar.text(usage.used, of: usage.max, isUnicode: terminal.isUnicode),
+                    Self.colour(usage, verdict)),
                 .init(
                     "\(NumberWords.grouped(usage.used))/\(NumberWords.grouped(usage.max))",
                     isFull ? Colour(verdict) : nil
@@ -39,6 +43,12 @@ struct UsageReport {
             )
         }
         return table.lines(for: terminal) + ["generation \(response.generation)"]
+    }
+
+    /// Of the bar: green with room to spare, yellow from four fifths on, the verdict's when full.
+    private static func colour(_ usage: WireUsage, _ verdict: Verdict) -> Colour {
+        if usage.used >= usage.max { return Colour(verdict) }
+        return Double(usage.used) >= 0.8 * Double(usage.max) ? .yellow : .green
     }
 
     var json: JSON {

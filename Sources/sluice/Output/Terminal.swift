@@ -4,11 +4,17 @@ import SluiceModel
 /// What the standard output can show.
 struct Terminal {
     var hasColour: Bool
+    /// Whether it shows more than ASCII.
+    var isUnicode = false
 
     /// Colour goes to a terminal alone, and not where `NO_COLOR` is set (no-color.org) or the terminal is dumb.
     static func standardOutput(environment: Environment) -> Terminal {
         let unwanted = environment["NO_COLOR"] != nil || environment["TERM"] == "dumb"
-        return Terminal(hasColour: isatty(STDOUT_FILENO) == 1 && !unwanted)
+        let locale = environment["LC_ALL"] ?? environment["LC_CTYPE"] ?? environment["LANG"] ?? ""
+        let words = locale.uppercased()
+        return Terminal(
+            hasColour: isatty(STDOUT_FILENO) == 1 && !unwanted,
+            isUnicode: words.contains("UTF-8") || words.contains("UTF8"))
     }
 
     func coloured(_ text: String, _ colour: Colour?) -> String {
