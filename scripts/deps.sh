@@ -15,6 +15,9 @@ if ! command -v python3 >/dev/null 2>&1; then
 elif ! python3 -c 'import yaml' >/dev/null 2>&1; then
   missing="$missing python3-yaml"
 fi
+# The dashboard's tests look at it in a real browser.
+command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
+  command -v chromium-browser >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -60,6 +60,11 @@ final class ServiceCore: Sendable {
         for handle in lanes { try? await handle.run { $0.decider.use(rules) }.get() }
     }
 
+    /// Returns when every event loop has taken a turn: a service with a stuck one does not live.
+    func pulse() async {
+        for handle in lanes { try? await handle.run { _ in }.get() }
+    }
+
     /// Whether every lane's Redis connection is ready.
     func isRedisConnected() async -> Bool {
         for handle in lanes {

@@ -80,6 +80,8 @@ public struct SluiceService: Service {
         )
         try await core.start(rules: active, target: target, group: group, logger: logger)
         await waitForRedis(core)
+        let watchdog = settings.supervisor?.watch { await core.pulse() }
+        defer { watchdog?.cancel() }
         var listeners: [any Channel] = []
         let reloader = Reloader(core: core, rules: rules, generation: 1, logger: logger)
         core.reloader.withLockedValue { $0 = reloader }
@@ -104,6 +106,7 @@ public struct SluiceService: Service {
             try await withHTTP(core, about) { http in
                 addresses.http = http
                 whenReady(addresses)
+                await settings.supervisor?.ready("serving, generation 1")
                 logger.info("serving", metadata: ["data": "\(addresses.data)", "redis": "\(addresses.redis)"])
                 let triggers = reloadWhenAsked(reloader, hangups)
                 try? await gracefulShutdown()
@@ -111,6 +114,7 @@ public struct SluiceService: Service {
                 // HTTP goes last: probes see a service that is not ready rather than none.
                 core.isDraining.withLockedValue { $0 = true }
                 logger.info("draining")
+                await settings.supervisor?.stopping()
                 for listener in listeners { try? await listener.close() }
                 await core.drain(grace: Self.drainGrace)
             }

@@ -60,7 +60,7 @@ struct Sluiced: AsyncParsableCommand {
     var logFormat: String?
 
     func run() async throws {
-        let settings: ServiceSettings
+        var settings: ServiceSettings
         var logger: Logger
         do throws(SettingsError) {
             let reader = try SettingsReader(file: config, flags: flags)
@@ -73,6 +73,7 @@ struct Sluiced: AsyncParsableCommand {
         } catch {
             Self.fail(error.description, .dataError)
         }
+        settings.supervisor = SystemdNotifier(logger: logger)
         let rules = Self.load(settings.limitsPath, logger)
         let service = SluiceService(settings: settings, rules: rules, logger: logger) { addresses in
             // Whoever waits for this line may read it through a pipe: it goes out at once, past any buffer.

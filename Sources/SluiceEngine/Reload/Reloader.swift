@@ -49,7 +49,11 @@ actor Reloader {
         let before = last
         let task = Task {
             _ = await before?.value
-            return await reloadNow(trigger, force: force)
+            await core.settings.supervisor?.reloading()
+            let outcome = await reloadNow(trigger, force: force)
+            let failed = outcome.isInForce ? "" : ", the last reload failed"
+            await core.settings.supervisor?.ready("serving, generation \(outcome.generation)\(failed)")
+            return outcome
         }
         last = task
         return await task.value

@@ -88,6 +88,8 @@ public struct ServiceSettings: Sendable {
     public var threads = 1
     /// In front of every Redis key.
     public var keyPrefix = "sluice"
+    /// Is told when the service can answer and when it ends; nil: nobody asks.
+    public var supervisor: SystemdNotifier?
 
     public init() {}
 
