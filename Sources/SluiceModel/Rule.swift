@@ -54,6 +54,17 @@ public struct Pattern: Hashable, Sendable {
 
     /// The pattern as the limits file spells it.
     public var spelling: String { isPrefix ? text + "*" : text }
+
+    /// Text compares equal to text of other bytes (an accent of its own, or one with its letter); patterns do not.
+    public static func == (lhs: Pattern, rhs: Pattern) -> Bool {
+        lhs.isPrefix == rhs.isPrefix && lhs.text.utf8.elementsEqual(rhs.text.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(isPrefix)
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
 }
 
 /// A maximum over a sliding window, with the verdict given when it would be exceeded.
