@@ -146,6 +146,43 @@ import Testing
         #expect(found == nil)
         #expect(elapsed < Self.patience)
     }
+
+    @Test("1,000 rules with 10,000 override values are read soon")
+    func manyRules() {
+        var text = "version: 1\nrules:\n"
+        for index in 0..<1_000 {
+            let values = (0..<10).map { "merchant-\(index)-\($0)" }.joined(separator: ", ")
+            text += "  - { name: r\(index), check: a\(index), per: [user], limits: [ { max: 5, window: 1m } ],\n"
+            text += "      overrides: [ { merchant: [\(values)], limits: [ { max: 9, window: 1m } ] } ] }\n"
+        }
+        text += String(repeating: "#", count: Caps.limitsFileBytes - text.utf8.count)
+        var found: [LimitsDiagnostic]?
+        let elapsed = ContinuousClock().measure { found = diagnostics(text) }
+        #expect(found == nil)
+        #expect(elapsed < Self.patience)
+    }
+
+    /// Each way to compare lists with one another that would take time by the product of their lengths.
+    @Test(
+        "Long lists are held against each other soon",
+        arguments: [
+            "{ market: [LITERALS], user: [VALUE] }", "{ market: [\"*\"], user: [VALUE] }",
+            "{ market: [v1], user: [VALUE] }", "{ market: [none, v1], user: [VALUE] }",
+        ])
+    func longLists(override: String) {
+        let when = (0..<30_000).map { "v\($0)" }.joined(separator: ",")
+        let literals = (0..<6).map { "v\($0)" }.joined(separator: ",")
+        var text = "version: 1\nrules:\n  - name: a\n    check: a\n    per: [user]\n    when: { market: [\(when)] }\n"
+        text += "    limits: &l [ { max: 5, window: 1m } ]\n    overrides:\n"
+        for index in 0..<1_400 {
+            let whom = override.replacing("VALUE", with: "u\(index)").replacing("LITERALS", with: literals)
+            text += "    - \(whom.dropLast(2)), limits: *l }\n"
+        }
+        var found: [LimitsDiagnostic]?
+        let elapsed = ContinuousClock().measure { found = diagnostics(text) }
+        #expect(found == nil)
+        #expect(elapsed < Self.patience)
+    }
 }
 
 private struct SplitMix64: RandomNumberGenerator {

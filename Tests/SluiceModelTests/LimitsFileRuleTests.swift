@@ -39,7 +39,7 @@ import Testing
                             conditions: [
                                 Condition(
                                     dimension: "user", patterns: [Pattern("u1"), Pattern("test-", isPrefix: true)]),
-                                Condition(dimension: "market", patterns: [Pattern("SG")]),
+                                Condition(dimension: "market", patterns: [Pattern("NO")]),
                             ],
                             effect: .limits([Limit(max: 0, windowMs: 1, verdict: .review, text: "0 per 1ms")])),
                         Override(

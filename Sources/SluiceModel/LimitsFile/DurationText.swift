@@ -45,7 +45,8 @@ public enum DurationText {
         case "m", "min", "mins", "minute", "minutes": 60_000
         case "h", "hr", "hrs", "hour", "hours": 3_600_000
         case "d", "day", "days": 86_400_000
-        case "w", "wk", "week", "weeks": 7 * 86_400_000
+        case "w", "wk", "wks", "week", "weeks": 7 * 86_400_000
+        case "mo", "month", "months": 30 * 86_400_000
         default: nil
         }
     }

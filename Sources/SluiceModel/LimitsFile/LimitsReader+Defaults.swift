@@ -8,7 +8,7 @@ extension LimitsReader {
         fileprivate var given: [String: (position: SourcePosition, text: String)] = [:]
     }
 
-    private enum DefaultsKey: String, CaseIterable {
+    enum DefaultsKey: String, CaseIterable {
         case onRedisFailure = "on_redis_failure"
         case exactUpTo = "exact_up_to"
         case slices

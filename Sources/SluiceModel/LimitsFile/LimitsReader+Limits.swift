@@ -1,5 +1,5 @@
 extension LimitsReader {
-    private enum LimitKey: String, CaseIterable {
+    enum LimitKey: String, CaseIterable {
         case max, window, verdict
         case blockFor = "block_for"
     }
@@ -8,7 +8,7 @@ extension LimitsReader {
 
     /// The limits of a rule or an override, at least one and at most eight.
     func readLimits(_ node: YAMLNode) -> [Limit]? {
-        guard let items = list(node, name: "limits") else { return nil }
+        guard let items = list(node, name: "limits", hint: "; write [ { max: 5, window: 10m } ]") else { return nil }
         guard !items.isEmpty else {
             report.error(at: node.position, "\"limits\" needs at least one limit")
             return nil
@@ -22,7 +22,10 @@ extension LimitsReader {
     }
 
     private func readLimit(_ node: YAMLNode) -> Limit? {
-        guard let entries = entries(of: node, keys: LimitKey.self, what: "a limit") else { return nil }
+        guard
+            let entries = entries(
+                of: node, keys: LimitKey.self, what: "a limit", hint: "; write { max: 5, window: 10m }")
+        else { return nil }
         var maximum: UInt64?
         var maximumText = ""
         var window: (ms: UInt64, text: String)?
@@ -80,7 +83,21 @@ extension LimitsReader {
                     "wrong order: \(limit.verdict.name) at \(limit.max) never changes a verdict, because "
                         + "\(other.verdict.name) at \(other.max) over the same \(window) comes first; "
                         + "the harsher verdict needs the larger max")
+            } else if let longer = limits.first(where: { limit.isIdle(beside: $0.limit) })?.limit {
+                report.warning(
+                    at: position,
+                    "wrong order: \(limit.verdict.name) at \(limit.max) over \(window) never changes a verdict, because "
+                        + "\(longer.verdict.name) at \(longer.max) over \(DurationText.spell(ms: longer.windowMs)) trips "
+                        + "whenever it does; the longer window needs the larger max")
             }
         }
+    }
+}
+
+extension Limit {
+    /// Whether a limit over a longer window trips, at least as harshly, wherever this one does. Windows of much the
+    /// same length are not compared: the shorter one's oldest slice may hold what the longer one has let go.
+    fileprivate func isIdle(beside other: Limit) -> Bool {
+        other.windowMs / 2 >= windowMs && other.max <= max && other.verdict >= verdict
     }
 }

@@ -1,10 +1,10 @@
 extension LimitsReader {
-    private enum OverrideKey: String, CaseIterable {
+    enum OverrideKey: String, CaseIterable {
         case limits, exempt
     }
 
     func readOverrides(_ node: YAMLNode) -> [(override: Override, position: SourcePosition)] {
-        guard let items = list(node, name: "overrides") else { return [] }
+        guard let items = list(node, name: "overrides", hint: "; begin each override with \"-\"") else { return [] }
         var overrides: [(override: Override, position: SourcePosition)] = []
         var values = 0
         for item in items {
@@ -76,7 +76,8 @@ extension LimitsReader {
                 at: node.position,
                 "this override names no dimension; write for which values it is, as in \"merchant: [m-1]\"")
         }
-        guard isExempt || limits != nil else { return nil }
+        // Without a condition that could not be read it would be for others than it is meant for.
+        guard isExempt || limits != nil, conditions.count == entries.count - keys.count else { return nil }
         return Override(conditions: conditions, effect: isExempt ? .exempt : .limits(limits ?? []))
     }
 
@@ -94,6 +95,7 @@ extension LimitsReader {
     private func condition(_ dimension: String, at position: SourcePosition, _ node: YAMLNode) -> Condition? {
         guard checkDimension(dimension, at: position) else { return nil }
         guard let items = oneOrMore(node, name: dimension, of: "value") else { return nil }
+        var seen: Set<Pattern> = []
         let patterns = items.compactMap { item -> Pattern? in
             guard let text = text(item, name: dimension) else { return nil }
             let pattern = Pattern(spelled: text)
@@ -105,8 +107,16 @@ extension LimitsReader {
                 report.error(at: item.position, "a value of \"\(dimension)\" is longer than 256 bytes")
                 return nil
             }
+            if let stranger = text.unicodeScalars.first(where: \.isInvisible) {
+                report.warning(
+                    at: item.position,
+                    "an invisible character (\(stranger.codePoint)) is part of a value of \"\(dimension)\"")
+            }
+            if !seen.insert(pattern).inserted {
+                report.warning(at: item.position, "a value of \"\(dimension)\" is given twice")
+            }
             return pattern
         }
-        return Condition(dimension: dimension, patterns: patterns)
+        return patterns.count == items.count ? Condition(dimension: dimension, patterns: patterns) : nil
     }
 }

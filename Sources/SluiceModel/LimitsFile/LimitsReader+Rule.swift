@@ -1,5 +1,5 @@
 extension LimitsReader {
-    private enum RuleKey: String, CaseIterable {
+    enum RuleKey: String, CaseIterable {
         case name, check, count, per, when, measure, limits, counting, shadow
         case onRedisFailure = "on_redis_failure"
         case slices
@@ -40,7 +40,9 @@ extension LimitsReader {
             }
         }
         let keys = Set(entries.compactMap(\.key))
-        for (key, hint) in Self.required where node.isComplete && !keys.contains(key) {
+        // What a merge key was to bring is not missing.
+        let isWhole = node.isComplete && !node.hasMergeKey
+        for (key, hint) in Self.required where isWhole && !keys.contains(key) {
             report.error(at: node.position, "this rule has no \"\(key.rawValue)\"; \(hint)")
         }
         if case .distinct(let dimension) = draft.measure, draft.per?.contains(dimension) == true {
@@ -80,7 +82,14 @@ extension LimitsReader {
     }
 
     private func actions(_ node: YAMLNode, name: String) -> [Pattern]? {
-        oneOrMore(node, name: name, of: "action")?.compactMap { action($0, name: name) }
+        var seen: Set<Pattern> = []
+        return oneOrMore(node, name: name, of: "action")?.compactMap { item in
+            guard let pattern = action(item, name: name) else { return nil }
+            if !seen.insert(pattern).inserted {
+                report.warning(at: item.position, "\"\(name)\" names \(quoted(pattern.spelling)) twice")
+            }
+            return pattern
+        }
     }
 
     private func readPer(_ node: YAMLNode) -> [String]? {
@@ -98,7 +107,7 @@ extension LimitsReader {
         return names
     }
 
-    private enum MeasureKey: String, CaseIterable {
+    enum MeasureKey: String, CaseIterable {
         case sum, distinct
     }
 

@@ -20,7 +20,10 @@ extension LimitsReader {
         let groups = text.utf8.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
         let isNumber = groups.allSatisfy { !$0.isEmpty && $0.allSatisfy { (0x30...0x39).contains($0) } }
         guard isNumber else {
-            report.error(at: node.position, "\"\(name)\" must be \(bounds), not \(quoted(text))")
+            let hint =
+                hintOfInvisible(in: text) ?? NumberText.nearest(to: text, in: range).map { "; did you mean \"\($0)\"?" }
+                ?? ""
+            report.error(at: node.position, "\"\(name)\" must be \(bounds), not \(quoted(text))\(hint)")
             return nil
         }
         guard text.utf8.count == 1 || text.utf8.first != UInt8(ascii: "0") else {
@@ -72,7 +75,7 @@ extension LimitsReader {
         guard let text = text(node, name: "window") else { return nil }
         guard let ms = DurationText.parseMs(text) else {
             let hint =
-                DurationText.nearest(to: text).map { "; did you mean \"\($0)\"?" }
+                hintOfInvisible(in: text) ?? DurationText.nearest(to: text).map { "; did you mean \"\($0)\"?" }
                 ?? (UInt64(decimal: text.utf8) == nil ? "" : "; it needs a unit")
             report.error(
                 at: node.position,
@@ -96,7 +99,11 @@ extension LimitsReader {
     func checkDimension(_ text: String, at position: SourcePosition) -> Bool {
         let isValid = (1...Caps.dimensionBytes).contains(text.utf8.count) && text.utf8.allSatisfy(isDimensionByte)
         guard isValid else {
-            report.error(at: position, "\(quoted(text)) is no dimension: 1 to 32 characters of a-z, 0-9 and _")
+            let bytes = text.lowercased().utf8.map { isDimensionByte($0) ? $0 : UInt8(ascii: "_") }
+            let isNear = (1...Caps.dimensionBytes).contains(bytes.count) && text.utf8.allSatisfy { $0 < 0x80 }
+            let nearest = isNear ? "; did you mean \"\(String(decoding: bytes, as: UTF8.self))\"?" : ""
+            let hint = hintOfInvisible(in: text) ?? nearest
+            report.error(at: position, "\(quoted(text)) is no dimension: 1 to 32 characters of a-z, 0-9 and _\(hint)")
             return false
         }
         dimensions.note(text, at: position)
@@ -123,11 +130,22 @@ extension LimitsReader {
             return nil
         }
         guard pattern.text.unicodeScalars.allSatisfy(isPrintable) else {
-            report.error(at: node.position, "an action has no spaces and no control characters: \(quoted(text))")
+            let hint = hintOfInvisible(in: text) ?? ""
+            report.error(
+                at: node.position, "an action has no spaces and no control characters: \(quoted(text))\(hint)")
             return nil
+        }
+        if pattern.text.unicodeScalars.contains(where: Self.typographicQuotes.contains) {
+            report.warning(
+                at: node.position,
+                "the typographic quotes are part of the action \(quoted(text)); write plain ones (\", ') around a text")
         }
         return pattern
     }
+
+    private static let typographicQuotes: [Unicode.Scalar] = [
+        "\u{201C}", "\u{201D}", "\u{201E}", "\u{2018}", "\u{2019}",
+    ]
 
     private func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {

@@ -21,7 +21,7 @@ final class LimitsReader {
         var lacksRules: Bool
     }
 
-    private enum FileKey: String, CaseIterable {
+    enum FileKey: String, CaseIterable {
         case version, defaults, reload, rules
     }
 
@@ -42,6 +42,8 @@ final class LimitsReader {
             }
             return
         }
+        // Text at the top of a file that is broken is the file's first line, broken as well.
+        if case .scalar = root.content, !problems.isEmpty { return }
         guard let entries = entries(of: root, keys: FileKey.self, what: "a limits file") else { return }
         for entry in entries {
             switch entry.key {
@@ -71,8 +73,8 @@ final class LimitsReader {
             report.error(at: file.position, "missing \"rules\", the list of rules; write \"rules: []\" for none")
         }
         checkActionLoads()
+        for draft in drafts { checkReach(draft) }
         guard !report.hasErrors else { return [] }
-        for draft in drafts { warnOfDeadOverrides(draft) }
         for (position, message) in dimensions.suspects() { report.warning(at: position, message) }
         return drafts.compactMap { $0.rule(defaults) }
     }
@@ -84,7 +86,7 @@ final class LimitsReader {
     }
 
     private func readRules(_ node: YAMLNode) {
-        guard let items = list(node, name: "rules") else { return }
+        guard let items = list(node, name: "rules", hint: "; begin each rule with \"- name: ...\"") else { return }
         for item in items {
             guard drafts.count < Caps.rules else {
                 if !hasReportedTooManyRules {

@@ -50,7 +50,11 @@ struct YAMLComposer {
     static func compose(_ text: String, file: Int) -> (root: YAMLNode?, problems: [YAMLProblem]) {
         var composer = YAMLComposer(file: file)
         var text = text
-        text.withUTF8 { composer.run($0) }
+        text.withUTF8 { bytes in
+            // Some editors begin a file with a byte order mark, which says nothing in UTF-8.
+            let mark = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+            composer.run(UnsafeBufferPointer(rebasing: bytes[mark...]))
+        }
         return (composer.root, composer.problems)
     }
 
@@ -91,10 +95,11 @@ struct YAMLComposer {
             }
         case YAML_SCALAR_EVENT:
             let scalar = event.data.scalar
-            checkTag(scalar.tag, position)
+            let isTagged = checkTag(scalar.tag, position)
             let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
             let node = YAMLNode(
-                content: .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE),
+                content: isTagged
+                    ? .unreadable : .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE),
                 position: position, weight: YAMLNode.baseWeight + scalar.length)
             remember(node, as: string(scalar.anchor))
             append(node)
@@ -158,7 +163,14 @@ struct YAMLComposer {
     }
 
     private mutating func remember(_ node: YAMLNode, as anchor: String?) {
-        if let anchor { anchors[anchor] = node }
+        guard let anchor else { return }
+        if let first = anchors.updateValue(node, forKey: anchor) {
+            problems.append(
+                YAMLProblem(
+                    position: node.position,
+                    message: "the anchor \(quoted("&" + anchor)) is already given in line \(first.position.line); "
+                        + "give this one a name of its own"))
+        }
     }
 
     private mutating func refuse(_ position: SourcePosition, _ message: String) -> Bool {
@@ -166,10 +178,12 @@ struct YAMLComposer {
         return false
     }
 
-    private mutating func checkTag(_ tag: UnsafeMutablePointer<yaml_char_t>?, _ position: SourcePosition) {
-        guard tag != nil else { return }
-        problems.append(
-            YAMLProblem(position: position, message: "YAML tags (\"!\") have no meaning here; quote a text instead"))
+    /// True if there is one, which has then been reported.
+    @discardableResult
+    private mutating func checkTag(_ tag: UnsafeMutablePointer<yaml_char_t>?, _ position: SourcePosition) -> Bool {
+        guard tag != nil else { return false }
+        problems.append(YAMLProblem(position: position, message: YAMLProblem.tagged))
+        return true
     }
 
     private mutating func keepWhatIsOpen() {

@@ -58,6 +58,25 @@ struct YAMLNode {
         }
     }
 
+    /// Whether it is a mapping with a `<<`, which would add the keys of another one.
+    var hasMergeKey: Bool {
+        guard case .mapping(let pairs) = content else { return false }
+        return pairs.contains { pair in
+            if case .scalar("<<", isPlain: true) = pair.key.content { true } else { false }
+        }
+    }
+
+    /// Whether it was meant to be a list: `-name: logins` is a key that begins with a dash.
+    var hasGluedDash: Bool {
+        switch content {
+        case .scalar(let text, isPlain: true): return text.utf8.first == UInt8(ascii: "-")
+        case .mapping(let pairs):
+            guard case .scalar(let name, isPlain: true)? = pairs.first?.key.content else { return false }
+            return name.utf8.first == UInt8(ascii: "-")
+        case .scalar, .sequence, .unreadable: return false
+        }
+    }
+
     var isUnreadable: Bool {
         if case .unreadable = content { true } else { false }
     }
@@ -65,6 +84,7 @@ struct YAMLNode {
     /// What the node is, for a sentence that says what it should be instead.
     var kind: String {
         switch content {
+        case .scalar("~", isPlain: true), .scalar("null", isPlain: true): "nothing"
         case .scalar: isMissing ? "nothing" : "a single value"
         case .sequence: "a list"
         case .mapping: "a mapping"

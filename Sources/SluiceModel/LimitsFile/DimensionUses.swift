@@ -28,35 +28,3 @@ struct DimensionUses {
         return near.min { $0.distance < $1.distance }?.name
     }
 }
-
-extension LimitsReader {
-    /// Warns of overrides all of whose value combinations stand in earlier ones: those match whenever it does, are as
-    /// specific, and come first.
-    func warnOfDeadOverrides(_ draft: RuleDraft) {
-        var seen: Set<[[UInt8]]> = []
-        for (override, position) in draft.overrides {
-            guard let combinations = override.valueCombinations(atMost: 2 * Caps.overrideValuesPerRule - seen.count)
-            else { continue }
-            if !combinations.isEmpty, combinations.allSatisfy(seen.contains) {
-                report.warning(at: position, "this override never matches; earlier ones have all of its values")
-            }
-            seen.formUnion(combinations)
-        }
-    }
-}
-
-extension Override {
-    /// Every choice of one pattern for each of its dimensions, the dimensions sorted; nil if there are more than
-    /// `limit`.
-    fileprivate func valueCombinations(atMost limit: Int) -> [[[UInt8]]]? {
-        let sorted = conditions.sorted { $0.dimension < $1.dimension }
-        var combinations: [[[UInt8]]] = [[]]
-        for condition in sorted {
-            let (count, overflow) = combinations.count.multipliedReportingOverflow(by: condition.patterns.count)
-            guard !overflow, count <= limit else { return nil }
-            let values = condition.patterns.map { [Array(condition.dimension.utf8), Array($0.spelling.utf8)] }
-            combinations = combinations.flatMap { chosen in values.map { chosen + $0 } }
-        }
-        return combinations
-    }
-}
