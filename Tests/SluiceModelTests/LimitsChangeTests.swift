@@ -88,6 +88,23 @@ struct LimitsChangeTests {
             ])
     }
 
+    @Test("In a log a change names no values")
+    func discreet() throws {
+        func rule(_ more: String) -> String { Self.base.replacing("per: [user]", with: "per: [user], \(more)") }
+        let changes = LimitsChange.changes(
+            from: try Self.file(
+                rule("when: { ip: [10.0.0.1] }, overrides: [ { user: [u1], limits: [ { max: 7, window: 10m } ] } ]")),
+            to: try Self.file(
+                rule(
+                    "when: { ip: [10.0.0.2] }, overrides: [ { user: [u1], limits: [ { max: 8, window: 10m } ] }, { user: u2, exempt: true } ]"
+                )))
+        #expect(
+            changes.map(\.discreet) == [
+                "a: when changed, acts at once", "a: override changed, acts at once",
+                "a: override_added changed, acts at once",
+            ])
+    }
+
     @Test("Guardrails of the rules in force refuse what is beyond them")
     func guardrails() throws {
         let rails = "reload: { max_limit_change: 2.5x, max_rules_removed: 50% }"

@@ -65,6 +65,20 @@ struct DeployMonitoringTests {
         #expect(Set(sections) == Set(allRules.compactMap { $0["alert"]?.string }))
     }
 
+    @Test("Every link within the operations page leads to a section of it")
+    func links() throws {
+        let page = try DeployedFiles.text("docs/operations.md")
+        let prose = page.replacing(/(?s)```.*?```/, with: "")
+        let sections = Set(
+            prose.matches(of: /\n#+ ([^\n]+)/).map { heading in
+                heading.output.1.lowercased().filter { $0.isLetter || $0.isNumber || $0 == " " || $0 == "-" }
+                    .replacing(" ", with: "-")
+            })
+        let links = prose.matches(of: /\]\(#([^)]+)\)/).map { String($0.output.1) }
+        #expect(links.count > 20)
+        #expect(Set(links).subtracting(sections) == [])
+    }
+
     @Test("promtool parses every expression of the dashboard, and each reads metrics that the service has")
     func dashboard() throws {
         let dashboard = try JSONValue(try DeployedFiles.text("deploy/grafana/sluice.json"))

@@ -62,8 +62,12 @@ struct History: Sendable {
                 now.trips[key.rule, default: 0] &+= count
             }
         }
-        defer { last = now }
-        guard let last else { return }
+        // The first second begins with the service: nothing was counted before.
+        let last =
+            last
+            ?? Totals(
+                decisions: now.decisions.map { _ in 0 }, request: .micros, redis: .micros, trips: [:])
+        defer { self.last = now }
         addPoint(from: last, to: now, atMs: atMs)
         addTrips(from: last, to: now)
     }
@@ -89,7 +93,7 @@ struct History: Sendable {
             let new = UInt32(clamping: count &- (last.trips[rule] ?? 0))
             if trips[rule] == nil {
                 guard new > 0 else { continue }
-                trips[rule] = Array(repeating: 0, count: min(points.count - 1, Self.ruleSeconds - 1))
+                trips[rule] = Array(repeating: 0, count: max(0, min(points.count, Self.ruleSeconds) - 1))
             }
             trips[rule]!.append(new)
             if trips[rule]!.count > Self.ruleSeconds { trips[rule]!.removeFirst() }

@@ -88,6 +88,8 @@ actor Reloader {
         _ = await task.value
     }
 
+    /// Changes of one reload that are logged one by one.
+    private static let mostLogged = 100
     private static let recordPause = Duration.seconds(1)
     private static let recordsEvery = Duration.seconds(86_400)
 
@@ -110,7 +112,8 @@ actor Reloader {
             return Outcome(isInForce: true, generation: generation)
         }
         let old = inForce?.file ?? LimitsFile(rules: [])
-        let changes = LimitsChange.changes(from: old, to: loaded.file).map(\.description)
+        let changed = LimitsChange.changes(from: old, to: loaded.file)
+        let changes = changed.map(\.description)
         let violations = force ? [] : old.guardrails.violations(from: old, to: loaded.file)
         guard violations.isEmpty else { return refuse(.refused, violations, changes, trigger) }
 
@@ -129,7 +132,9 @@ actor Reloader {
                 "changes": "\(changes.count)",
             ]
         )
-        for change in changes { logger.notice("\(change)", metadata: ["generation": "\(generation)"]) }
+        for change in changed.prefix(Self.mostLogged) {
+            logger.notice("\(change.discreet)", metadata: ["generation": "\(generation)"])
+        }
         return Outcome(isInForce: true, generation: generation, changes: changes)
     }
 

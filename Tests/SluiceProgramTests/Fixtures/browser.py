@@ -204,6 +204,8 @@ def timed_out(signal_number, frame):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=60)
+    # Who starts this may have blocked signals in it, and in the Chromium that it starts: the alarm must come.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.signal(signal.SIGALRM, timed_out)
     signal.alarm(parser.parse_args().seconds)
     # The test that started this may be stopped: that must not leave a Chromium behind.

@@ -6,6 +6,9 @@ struct LimitPair {
         case changed(Limit, Limit)
     }
 
+    /// What `place` begins with for an override's limits.
+    static let overridePlace = "override "
+
     /// Empty for the rule's own limits, else the override with a colon behind it.
     var place: String
     var limits: Fate
@@ -19,7 +22,7 @@ struct LimitPair {
             else {
                 continue
             }
-            pairs += Self.all(of: before, and: after, in: "override \(Words.conditions(override.conditions)): ")
+            pairs += Self.all(of: before, and: after, in: "\(overridePlace)\(Words.conditions(override.conditions)): ")
         }
         return pairs
     }

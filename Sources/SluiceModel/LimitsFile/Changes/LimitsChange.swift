@@ -30,6 +30,8 @@ public struct LimitsChange: Hashable, Sendable, CustomStringConvertible {
     public var after: String?
     /// What it does to decisions and counters.
     public var effect: String
+    /// Whether it is a limit of an override that changed.
+    private var isOfOverride: Bool
     /// The change without its effect, the rule's name in front.
     private var summary: String
 
@@ -42,11 +44,22 @@ public struct LimitsChange: Hashable, Sendable, CustomStringConvertible {
         self.before = before
         self.after = after
         self.effect = effect.rawValue
+        isOfOverride = summary.hasPrefix(LimitPair.overridePlace)
         self.summary = rule.map { "\($0): \(summary)" } ?? summary
     }
 
     /// `merchant-orders: 6000 → 4000 per 1m, acts at once`.
     public var description: String { "\(summary), \(effect)" }
+
+    /// The change without the values that overrides and conditions name, which are entities' own: for logs.
+    public var discreet: String {
+        switch kind {
+        case .when, .override, .overrideAdded, .overrideRemoved, .overrideValues:
+            "\(rule ?? ""): \(kind.rawValue) changed, \(effect)"
+        case _ where isOfOverride: "\(rule ?? ""): override changed, \(effect)"
+        default: description
+        }
+    }
 
     enum Effect: String {
         case atOnce = "acts at once"
