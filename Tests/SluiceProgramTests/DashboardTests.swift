@@ -91,6 +91,10 @@ import Testing
         #expect(try browser.text("document.querySelectorAll('#rules .badge').length") == "1")
         try browser.wait("document.querySelector('tr[data-rule=logins] .spark path').getAttribute('d') !== ''")
 
+        // The seconds of the traffic are on the chart once they are over.
+        try browser.wait("seconds.reduce((sum, second) => sum + second.deny, 0) === 7")
+        try browser.wait("document.querySelectorAll('#decisions .area').length === 3")
+
         let seen = try browser.seen()
         #expect(seen.errors == [])
         let origin = "http://\(service.address("http"))/"
@@ -122,8 +126,7 @@ import Testing
     func chart() async throws {
         let service = try RunningService(limits: Self.limits)
         let browser = try await openPage(of: service)
-        // The seconds of the traffic are on the chart once they are over.
-        try browser.wait("seconds.reduce((sum, second) => sum + second.deny, 0) === 7")
+        try browser.wait("seconds.length > 2 && seconds.reduce((sum, second) => sum + second.deny, 0) === 7")
         _ = try browser.text("document.querySelector('#decisions .plot').focus()")
         try browser.press("End")
         var denied: [Substring: Int] = [:]
@@ -134,11 +137,14 @@ import Testing
             denied[try #require(words.first?.prefix(8))] = count
             try browser.press("ArrowLeft")
         }
+        #expect(denied.count > 2)
         #expect(denied.values.reduce(0, +) == 7)
         #expect(try browser.text("document.querySelectorAll('.cursor').length") == "2")
         try browser.press("Escape")
         #expect(try browser.text("document.querySelectorAll('.cursor').length") == "0")
-        try browser.move(x: 800, y: 250)
+        // The service is a few seconds old, so its seconds are at the right edge.
+        let edge = try browser.text("document.querySelector('#decisions svg').getBoundingClientRect().right")
+        try browser.move(x: Int(try #require(Double(edge))) - 7, y: 250)
         try browser.wait("!document.querySelector('#decisions .tip').hidden")
         #expect(try browser.text("document.querySelector('#decisions .tip').textContent").contains("Redis p99"))
     }

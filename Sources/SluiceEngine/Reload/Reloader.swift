@@ -28,6 +28,8 @@ actor Reloader {
     private var inForce: LimitsPath.Loaded?
     private var generation: UInt64
     private let registry: WindowRegistry
+    /// What the supervisor was told last.
+    private var generationTold: UInt64
     /// Whether Redis knows the windows in force.
     private var areWindowsRecorded = false
     /// Reloads happen one after the other, in the order they were asked for.
@@ -39,6 +41,7 @@ actor Reloader {
         registry = WindowRegistry(core: core)
         inForce = rules
         self.generation = generation
+        generationTold = generation
         self.logger = logger
     }
 
@@ -49,10 +52,14 @@ actor Reloader {
         let before = last
         let task = Task {
             _ = await before?.value
-            await core.settings.supervisor?.reloading()
+            // What was only looked at is no reload.
+            if trigger != .watch { await core.settings.supervisor?.reloading() }
             let outcome = await reloadNow(trigger, force: force)
             let failed = outcome.isInForce ? "" : ", the last reload failed"
-            await core.settings.supervisor?.ready("serving, generation \(outcome.generation)\(failed)")
+            if trigger != .watch || outcome.generation != generationTold || !outcome.isInForce {
+                generationTold = outcome.generation
+                await core.settings.supervisor?.ready("serving, generation \(outcome.generation)\(failed)")
+            }
             return outcome
         }
         last = task
