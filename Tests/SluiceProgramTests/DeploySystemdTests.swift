@@ -12,10 +12,15 @@ struct DeploySystemdTests {
 
         """
 
-    private static func start(_ socket: DatagramSocket, _ more: [String: String] = [:]) async throws -> ServiceProcess {
+    private static func start(
+        _ socket: DatagramSocket,
+        _ more: [String: String] = [:],
+        watch: Bool = false
+    ) async throws -> ServiceProcess {
         var environment = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "", "NOTIFY_SOCKET": socket.name]
         environment.merge(more) { $1 }
-        return try await ServiceProcess.start(limits: limits, environment: environment)
+        return try await ServiceProcess.start(
+            limits: limits, settings: "reload: { watch: \(watch), spread: 0s }\n", environment: environment)
     }
 
     /// Whether something accepts connections there.
@@ -48,6 +53,18 @@ struct DeploySystemdTests {
         service.signal(SIGHUP)
         #expect(socket.next()?.first == "RELOADING=1")
         #expect(socket.next() == ["READY=1", "STATUS=serving, generation 2, the last reload failed"])
+    }
+
+    @Test("An edit that is noticed is told of when it is in force, and a look that finds nothing new is not")
+    func watched() async throws {
+        let socket = try DatagramSocket()
+        let service = try await Self.start(socket, watch: true)
+        #expect(socket.next()?.first == "READY=1")
+        // The first looks happen within this.
+        #expect(socket.next(within: 1.5) == nil)
+        let edited = Self.limits.replacing("max: 1", with: "max: 2")
+        try Data(edited.utf8).write(to: URL(fileURLWithPath: "\(service.folder)/limits.yaml"))
+        #expect(socket.next() == ["READY=1", "STATUS=serving, generation 2"])
     }
 
     @Test("It gives signs of life while its event loops turn, and a frozen process gives none")
