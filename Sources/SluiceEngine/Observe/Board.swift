@@ -24,7 +24,10 @@ actor Board {
 
     /// Takes the numbers once a second until cancelled.
     func sample() async {
-        while (try? await Task.sleep(for: .seconds(1))) != nil {
+        // By the clock, not after each other: seconds must not drift apart.
+        var next = ContinuousClock.now + .seconds(1)
+        while (try? await Task.sleep(until: next)) != nil {
+            next = max(next + .seconds(1), .now)
             guard let readings = try? await core.readings() else { continue }
             history.add(readings, atMs: Self.nowMs)
         }
