@@ -116,6 +116,8 @@ struct MetricsTests {
         let head = try Self.get("\(http)/", "-D", "-", "-o", "/dev/null").lowercased()
         #expect(head.contains("content-security-policy: default-src 'none'"))
         #expect(head.contains("x-content-type-options: nosniff"))
+        #expect(try Self.get("\(http)/healthz", "-I", "-w", "%{http_code}", "-o", "/dev/null") == "200")
+        #expect(try Self.get("\(http)/metrics", "-X", "DELETE", "-w", "%{http_code}", "-o", "/dev/null") == "404")
         #expect(try Self.get("\(http)/nothing", "-w", "%{http_code}", "-o", "/dev/null") == "404")
         #expect(
             try Self.get("\(http)/metrics", "-H", "Host: evil.example", "-w", "%{http_code}", "-o", "/dev/null")

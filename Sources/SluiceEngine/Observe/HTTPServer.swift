@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import SluiceWire
@@ -18,6 +19,9 @@ enum HTTPServer {
         var status: @Sendable () async -> Data
     }
 
+    /// Connections beyond these wait until one of them ends.
+    private static let mostConnections = 256
+
     /// The dashboard loads nothing from anywhere, and nothing may frame it.
     private static let contentSecurityPolicy =
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
@@ -31,7 +35,7 @@ enum HTTPServer {
         pages: Pages,
         bound: @escaping @Sendable (Endpoint) -> Void
     ) -> some ApplicationProtocol {
-        let router = Router()
+        let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: KnownHostMiddleware(endpoint))
         router.get("/healthz") { _, _ in response("ok\n", "text/plain; charset=utf-8") }
         router.get("/readyz") { _, _ in
@@ -59,7 +63,11 @@ enum HTTPServer {
         quiet.logLevel = .warning
         return Application(
             router: router,
-            configuration: ApplicationConfiguration(address: address, serverName: nil),
+            configuration: ApplicationConfiguration(
+                address: address,
+                serverName: nil,
+                availableConnectionsDelegate: MaximumAvailableConnections(mostConnections)
+            ),
             onServerRunning: { channel in bound(endpoint.bound(to: channel.localAddress)) },
             eventLoopGroupProvider: .shared(group),
             logger: quiet

@@ -43,7 +43,7 @@ struct History: Sendable {
     }
 
     private(set) var points: Deque<Second> = []
-    /// Trips in each of the last seconds by rule, oldest first; rules that never tripped meanwhile are left out.
+    /// Requests that tripped a rule in each of the last seconds, by rule, oldest first; rules that never tripped meanwhile are left out.
     private(set) var trips: [String: [UInt32]] = [:]
     private var last: Totals?
 
@@ -58,7 +58,9 @@ struct History: Sendable {
             now.redis.add(reading.metrics.redisMicros)
         }
         for reading in readings {
-            for (key, count) in reading.metrics.series(in: reading.rules.set).trips {
+            // Requests that tripped the rule, however many of its limits each of them did.
+            for (key, count) in reading.metrics.series(in: reading.rules.set).decisions
+            where key.verdict != .allow && key.basis != .policy {
                 now.trips[key.rule, default: 0] &+= count
             }
         }
