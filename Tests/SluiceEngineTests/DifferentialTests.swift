@@ -82,6 +82,7 @@ struct DifferentialTests {
             if traffic.random.oneIn(10) {
                 let entities = traffic.request().entities.filter { !$0.value.isEmpty }
                 let seen = try await engine.inspect(entities, atMs: traffic.nowMs)
+                model.beginRun()
                 let expected = model.inspect(entities, atMs: traffic.nowMs)
                 #expect(seen.map(\.used) == expected.map(\.used), "seed \(seed)")
                 #expect(seen.map(\.resetMs) == expected.map(\.resetMs), "seed \(seed)")
