@@ -47,8 +47,10 @@ extension Failure {
     private static func exitStatus(of status: WireStatus) -> ExitStatus {
         switch status {
         case .invalidArgument, .notFound: .badData
-        // An operator's request to the data listener, above all: the right service is elsewhere.
-        case .permissionDenied, .unauthenticated, .unavailable, .resourceExhausted, .deadlineExceeded: .noServer
+        // An operator's request to the data listener, above all, or to an older service: the right one is elsewhere.
+        case .permissionDenied, .unauthenticated, .unavailable, .resourceExhausted, .deadlineExceeded,
+            .unimplemented:
+            .noServer
         default: .internalFailure
         }
     }

@@ -15,7 +15,10 @@ import Testing
             ["check", "login", "--event-id", String(repeating: "e", count: 65)],
             ["check", String(repeating: "a", count: 65)], ["check", "login", "--server", "nowhere"], ["reset"],
             ["inspect", "user=a", "--admin", "unix:"], ["config", "check"], ["replay", "events"],
-            ["bench", "--seconds", "0"],
+            ["bench", "--seconds", "0"], ["check", "login", "--watch", "--record"],
+            ["check", "login", "--every", "1s"],
+            ["inspect", "user=a", "--watch", "--every", "99ms"], ["top", "--by", "loud"], ["top", "--count", "0"],
+            ["top", "--count", "101"], ["top", "--dimension", "User"], ["rules", "--yaml", "--watch"],
         ])
     func usage(arguments: [String]) throws {
         let outcome = try Program.sluice.run(arguments)
@@ -42,6 +45,8 @@ import Testing
             (["reset", "user=u1"], [:], "unix:/nonexistent/admin.sock"),
             (["rules"], ["SLUICE_ADMIN": "unix:/nonexistent/other"], "unix:/nonexistent/other"),
             (["stats", "--json"], [:], "unix:/nonexistent/admin.sock"),
+            (["reload", "--json"], [:], "unix:/nonexistent/admin.sock"),
+            (["top", "--watch"], [:], "unix:/nonexistent/admin.sock"),
         ] as [([String], [String: String], String)])
     func noServer(arguments: [String], environment: [String: String], place: String) throws {
         let nowhere = ["SLUICE_SERVER": "127.0.0.1:1", "SLUICE_STATE_DIR": "/nonexistent"]
@@ -54,7 +59,9 @@ import Testing
 
     @Test(
         "Every command teaches by examples",
-        arguments: ["check", "inspect", "reset", "rules", "stats", "config check", "replay", "bench"])
+        arguments: [
+            "check", "inspect", "top", "reset", "rules", "reload", "stats", "config check", "replay", "bench",
+        ])
     func help(command: String) throws {
         let outcome = try Program.sluice.run(command.split(separator: " ").map(String.init) + ["--help"])
         #expect(outcome.status == 0)

@@ -93,7 +93,7 @@ import Testing
         #expect(usage["usages"]?[0]?["used"] == 2)
         let table = try service.sluice("inspect", "user=u1", "device=d2").outputLines
         #expect(table.count == 7)
-        #expect(table[5].contains("1/100"))
+        #expect(table[5].contains("1/100  [#-----------]   1%"))
 
         #expect(try service.sluice("reset", "user=u1", "--rule", "failures", "--json").output == "{\"removed\": 0}\n")
         #expect(try service.sluice("reset", "user=u1").output == "forgot 1 counter of user=u1\n")

@@ -20,9 +20,13 @@ struct CheckCommand: AsyncParsableCommand {
               $ sluice check login user=u17 ip=203.0.113.9
               $ sluice check checkout user=u17 merchant=m4 --amount 129900
               $ sluice check checkout user=u17 --peek          judge, count nothing
-              $ sluice check checkout user=u17 --watch         peek again and again
               $ sluice check login.failed user=u17 --record    report an outcome, judge nothing
               $ sluice check coupon.redeem user=u17 --event-id order-8812
+              $ sluice check login user=u17 --watch            peek again and again, count nothing
+
+            Watching only ever peeks, so that looking does not use up what is looked at. It also shows how full each \
+            limit is that judges the request, for which it asks the operators' listener: --admin, or the standard one \
+            where --server is not given either.
 
             In a script:
 
@@ -68,6 +72,7 @@ struct CheckCommand: AsyncParsableCommand {
 
     @OptionGroup var watching: WatchOptions
     @OptionGroup var server: ServerOptions
+    @OptionGroup var admin: AdminOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -84,11 +89,11 @@ struct CheckCommand: AsyncParsableCommand {
         if let eventID, !(1...Caps.eventIDBytes).contains(eventID.utf8.count) {
             throw ValidationError("The value of '--event-id' must be 1 to \(Caps.eventIDBytes) bytes long.")
         }
-        guard !watching.watch || mode != .record else {
-            throw ValidationError("'--watch' looks and counts nothing; an outcome can only be recorded once.")
-        }
         guard age == nil || mode == .record else {
             throw ValidationError("'--age' goes with '--record': only an outcome is reported later.")
+        }
+        guard !watching.watch || mode != .record else {
+            throw ValidationError("'--watch' only peeks: it goes with '--peek', not with '--record'.")
         }
         if let deadline, !(1...60_000).contains(deadline.ms) {
             throw ValidationError("The value of '--deadline' must be from 1ms to 60s.")
@@ -103,28 +108,51 @@ struct CheckCommand: AsyncParsableCommand {
         let endpoint = try server.endpoint(environment: environment)
         // A service that uses up its deadline still answers, by policy: the answer gets as long again to come home.
         let own = deadline.map { Duration.milliseconds(Int64($0.ms)) }
-        let response = try await withClient(of: endpoint, answerMargin: own) { client in
-            // Connecting is no part of the deadline, as it is none for a gateway.
-            _ = try await client.ping(deadline: Self.patience)
-            if watching.watch {
-                var peek = request
-                peek.mode = .peek
-                try await watching.show {
-                    let decision = DecisionReport(
-                        try await client.check(peek, deadline: own.map { $0 * 2 } ?? Self.patience))
-                    return output.json
-                        ? [decision.json.line] : decision.lines(for: .standardOutput(environment: environment))
+        if watching.watch {
+            try await watch(at: endpoint, answerMargin: own, environment)
+        } else {
+            let decision = try await show(as: output, watching: watching, at: endpoint, answerMargin: own) { client in
+                try await decide(client)
+            }
+            throw Failure(ExitStatus(decision.verdict))
+        }
+    }
+
+    private func decide(_ client: SluiceClient) async throws(SluiceClientError) -> DecisionReport {
+        // Connecting is no part of the deadline, as it is none for a gateway.
+        _ = try await client.ping(deadline: Self.patience)
+        let own = deadline.map { Duration.milliseconds(Int64($0.ms)) }
+        return DecisionReport(try await client.check(request, deadline: own.map { $0 * 2 } ?? Self.patience))
+    }
+
+    private func watch(at endpoint: Endpoint, answerMargin: Duration?, _ environment: Environment) async throws {
+        guard let operators = try operators(environment) else {
+            let note = "--admin says where to ask how full each limit is"
+            try await show(as: output, watching: watching, at: endpoint, answerMargin: answerMargin) { client in
+                WatchedCheck(decision: try await decide(client), usages: nil, note: note)
+            }
+            return
+        }
+        try await withClient(of: operators) { adminClient in
+            var limits = JudgingLimits(of: request)
+            try await show(as: output, watching: watching, at: endpoint, answerMargin: answerMargin) { client in
+                let decision = try await decide(client)
+                do throws(SluiceClientError) {
+                    return WatchedCheck(decision: decision, usages: try await limits.usages(adminClient), note: "")
+                } catch {
+                    // The decision is worth showing without them.
+                    return WatchedCheck(decision: decision, usages: nil, note: Failure(error, at: operators).message)
                 }
             }
-            return try await client.check(request, deadline: own.map { $0 * 2 } ?? Self.patience)
         }
-        let decision = DecisionReport(response)
-        if output.json {
-            try Output.print(decision.json)
-        } else {
-            try Output.print(decision.lines(for: .standardOutput(environment: environment)))
-        }
-        throw Failure(ExitStatus(decision.verdict))
+    }
+
+    /// Where to ask for limits; nil where the service is named and its operators' listener is not: the standard one
+    /// might be another service's.
+    private func operators(_ environment: Environment) throws(Failure) -> Endpoint? {
+        let isNamed = admin.admin != nil || environment["SLUICE_ADMIN"] != nil
+        let isStandard = server.server == nil && environment["SLUICE_SERVER"] == nil
+        return isNamed || isStandard ? try admin.endpoint(environment: environment) : nil
     }
 
     private var request: WireCheckRequest {
@@ -132,7 +160,7 @@ struct CheckCommand: AsyncParsableCommand {
         request.cost = cost
         request.amount = amount
         switch mode {
-        case nil: request.mode = .check
+        case nil: request.mode = watching.watch ? .peek : .check
         case .peek: request.mode = .peek
         case .record: request.mode = .record
         }

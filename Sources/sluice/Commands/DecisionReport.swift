@@ -2,7 +2,7 @@ import SluiceModel
 import SluiceWire
 
 /// An answer to `sluice check`, in words and in JSON.
-struct DecisionReport {
+struct DecisionReport: Report {
     private let response: WireCheckResponse
 
     init(_ response: WireCheckResponse) {

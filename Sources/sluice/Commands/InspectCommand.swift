@@ -7,11 +7,12 @@ struct InspectCommand: AsyncParsableCommand {
         commandName: "inspect",
         abstract: "Show every limit of an entity, and how much of it is used.",
         discussion: """
-            Shows each limit whose dimensions are all among those given, with overrides as these entities choose them.
+            Shows each limit whose dimensions are all among those given, with overrides as these entities choose them, \
+            and how full it is.
 
               $ sluice inspect user=u17
               $ sluice inspect user=u17 device=9f3c        also what is counted per user and device together
-              $ sluice inspect user=u17 --watch            again and again, until Ctrl-C
+              $ sluice inspect user=u17 --watch            again every 2 s, until Ctrl-C
               $ sluice inspect user=u17 --json | jq '.usages[] | select(.used >= .max)'
 
             FREES UP IN is when the counter will be empty if nothing else comes.
@@ -30,15 +31,11 @@ struct InspectCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let environment = Environment()
-        let endpoint = try admin.endpoint(environment: environment)
+        let endpoint = try admin.endpoint(environment: Environment())
         var request = WireInspectRequest()
         request.entities = entities.wire
-        try await withClient(of: endpoint) { client in
-            try await watching.show {
-                let report = UsageReport(try await client.inspect(request), of: entities)
-                return output.json ? [report.json.line] : report.lines(for: .standardOutput(environment: environment))
-            }
+        try await show(as: output, watching: watching, at: endpoint) { [request, entities] client in
+            UsageReport(try await client.inspect(request), of: entities)
         }
     }
 }

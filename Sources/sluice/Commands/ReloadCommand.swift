@@ -5,47 +5,43 @@ import SluiceWire
 struct ReloadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
-        abstract: "Put the limits file in force now, and tell what changed.",
+        abstract: "Have the service read its limits file again.",
         discussion: """
-            Answers when every part of the service judges by the new rules. A bad file leaves the rules as they are, \
-            and so does one that breaks a guardrail (`reload:` in the limits file) unless --force is given.
+            Returns when all of the service judges by the new rules, and says what changed. A file with an error, or a \
+            change beyond the guardrails of the limits file (reload:), leaves the rules as they were: the reasons go to \
+            the standard error, a line each, and the exit status is 65.
 
               $ sluice reload
-              generation 4
-              merchant-orders: 6000 → 4000 per 1m, acts at once
-
-            Exit status: 0 in force, 65 refused, 69 no service.
+              $ sluice config check limits.yaml && sluice reload
+              $ sluice reload --force              even beyond the guardrails, never past an error
+              $ sluice reload --json | jq -r '.changes[]'
             """
     )
 
-    @Flag(help: "Even past the guardrails, never past an error in the file.")
+    @Flag(help: "Reload even what the guardrails of the limits file would refuse.")
     var force = false
 
     @OptionGroup var admin: AdminOptions
     @OptionGroup var output: OutputOptions
 
+    /// A large directory takes a while to read and to compile; a service that is not there is known of sooner.
+    private static let (reloading, connecting) = (Duration.seconds(30), Duration.seconds(2))
+
     func run() async throws {
-        let endpoint = try admin.endpoint(environment: Environment())
-        let response = try await withClient(of: endpoint) { client in
-            var request = WireReloadRequest()
-            request.force = force
-            return try await client.reload(request)
+        let environment = Environment()
+        let endpoint = try admin.endpoint(environment: environment)
+        var request = WireReloadRequest()
+        request.force = force
+        let response = try await withClient(of: endpoint) { [request] client in
+            _ = try await client.ping(deadline: Self.connecting)
+            return try await client.reload(request, deadline: Self.reloading)
         }
-        if output.json {
-            try Output.print([
-                "ok": .bool(response.ok),
-                "generation": .integer(response.generation),
-                "errors": .texts(response.errors),
-                "changes": .texts(response.changes),
-            ])
-            if !response.ok { throw Failure(.badData) }
-            return
+        let report = ReloadReport(response)
+        if output.json || response.ok {
+            try report.print(as: output, on: .standardOutput(environment: environment))
+        } else {
+            report.refusal.forEach { Output.printError($0) }
         }
-        guard response.ok else {
-            let head = "not reloaded; generation \(response.generation) stays in force"
-            throw Failure(.badData, ([head] + response.errors.map(\.printable)).joined(separator: "\n"))
-        }
-        let changes = response.changes.isEmpty ? ["the file says what was in force before"] : response.changes
-        try Output.print(["generation \(response.generation)"] + changes.map(\.printable))
+        guard response.ok else { throw Failure(.badData) }
     }
 }

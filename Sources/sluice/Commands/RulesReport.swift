@@ -8,46 +8,40 @@ import Foundation
 #endif
 
 /// An answer to `sluice rules`, in words and in JSON.
-struct RulesReport {
+struct RulesReport: Report {
     private let response: WireRulesResponse
     /// Nil where the service runs rules that this program's version cannot read.
     private let rules: [Rule]?
-    private let counts: RuleCounts
+    private let counts: RuleCounts?
+    private let nowMs: UInt64
+    private let withYAML: Bool
 
-    init(_ response: WireRulesResponse, counts: RuleCounts = RuleCounts([])) {
+    /// - Parameters:
+    ///   - counts: nil where the service does not tell.
+    ///   - nowMs: unix ms, for the age of the rules.
+    ///   - withYAML: whether JSON has the text of the limits file.
+    init(_ response: WireRulesResponse, counts: RuleCounts?, nowMs: UInt64, withYAML: Bool = false) {
         self.response = response
         self.counts = counts
-        rules = try? LimitsFile.parse(Self.sources(of: response)).file.rules
-    }
-
-    /// A directory comes as the texts of its files, each under a comment line with its name.
-    private static func sources(of response: WireRulesResponse) -> [LimitsFile.Source] {
-        let mark = "# ---- "
-        guard response.yaml.hasPrefix(mark) else { return [.init(name: response.source, text: response.yaml)] }
-        var sources: [LimitsFile.Source] = []
-        for line in response.yaml.split(separator: "\n", omittingEmptySubsequences: false) {
-            if line.hasPrefix(mark) {
-                sources.append(.init(name: String(line.dropFirst(mark.count)), text: ""))
-            } else {
-                sources[sources.count - 1].text += "\(line)\n"
-            }
-        }
-        return sources
+        self.nowMs = nowMs
+        self.withYAML = withYAML
+        rules = response.parsedRules
     }
 
     // MARK: Words
 
     func lines(for terminal: Terminal) -> [String] {
-        var lines = [
+        var lines: [String] = []
+        if !response.lastError.isEmpty {
+            lines.append(terminal.coloured("THE LAST RELOAD FAILED; the rules below stay in force", .red))
+            lines += response.lastError.split(separator: "\n").map { "  \($0.printable)" } + [""]
+        }
+        lines += [
             "generation  \(response.generation)",
             "source      \(response.source.printable)",
-            "sha256      \(response.sha256)",
-            "loaded at   \(loadedAt)",
+            "sha256      \(response.sha256.printable)",
+            "loaded      \(age)\(loadedAt)",
         ]
-        if !response.lastError.isEmpty {
-            lines.append(terminal.coloured("the last reload failed, the rules above stay in force:", .red))
-            lines += response.lastError.split(separator: "\n").map { "  \($0.printable)" }
-        }
         guard let rules else {
             return lines + ["", "these rules need a newer sluice to be listed; --yaml prints them"]
         }
@@ -56,15 +50,22 @@ struct RulesReport {
     }
 
     private var loadedAt: String {
-        let date = Date(timeIntervalSince1970: Double(response.loadedAtMs) / 1_000)
-        let ago = max(0, Date().timeIntervalSince(date))
-        return "\(date.ISO8601Format()), \(DurationWords.spell(ms: UInt64(ago) * 1_000)) ago"
+        Date(timeIntervalSince1970: Double(response.loadedAtMs) / 1_000).ISO8601Format()
+    }
+
+    /// In whole seconds; nothing where the clocks disagree.
+    private var age: String {
+        guard nowMs >= response.loadedAtMs else { return "" }
+        let seconds = (nowMs - response.loadedAtMs) / 1_000
+        return seconds == 0 ? "just now, " : "\(DurationWords.spell(ms: seconds * 1_000)) ago, "
     }
 
     private func table(of rules: [Rule]) -> Table {
         var table = Table(
-            "RULE", "CHECK", "COUNT", "PER", "MEASURE", "LIMITS", " OVERRIDES", " JUDGED", " TRIPPED", " SHARE", "NOTE")
+            "RULE", "CHECK", "COUNT", "PER", "MEASURE", "LIMITS", " OVERRIDES", " JUDGED", " TRIPPED", "SHARE", "NOTE"
+        )
         for rule in rules {
+            let counts = counts?[rule.name]
             var notes: [String] = []
             if rule.shadow { notes.append("shadow") }
             if rule.counting == .attempts { notes.append("counts attempts") }
@@ -75,21 +76,15 @@ struct RulesReport {
                 rule.count == rule.check ? "same" : .init(Self.words(rule.count)),
                 .init(rule.per.isEmpty ? "all" : rule.per.joined(separator: ", ")),
                 .init(rule.measure.name),
-                .init(rule.limits.map { "\($0.text) \($0.verdict.name)" }.joined(separator: ", ").printable),
+                .init(rule.limits.map { Self.words($0, trips: counts?.trips[$0.text]) }.joined(separator: ", ")),
                 rule.overrides.isEmpty ? "" : .init("\(rule.overrides.count)"),
-                .init(counts.byRule[rule.name].map { NumberWords.grouped($0.judged) } ?? ""),
-                .init(counts.byRule[rule.name].map { NumberWords.grouped($0.tripped) } ?? ""),
-                .init(share(of: rule.name)),
+                .init(counts.map { NumberWords.grouped($0.judged) } ?? ""),
+                .init(counts.map { NumberWords.grouped($0.tripped) } ?? ""),
+                .init(counts.map { NumberWords.share($0.tripped, of: $0.judged) } ?? ""),
                 .init(notes.joined(separator: "; "))
             )
         }
         return table
-    }
-
-    private func share(of rule: String) -> String {
-        guard let count = counts.byRule[rule], count.judged > 0 else { return "" }
-        let tenths = (Double(count.tripped) / Double(count.judged) * 1_000).rounded()
-        return "\(Int(tenths) / 10).\(Int(tenths) % 10)%"
     }
 
     private static func words(_ patterns: [Pattern]) -> String {
@@ -100,10 +95,15 @@ struct RulesReport {
         "\(condition.dimension)=\(condition.patterns.map(\.spelling.printable).joined(separator: "|"))"
     }
 
+    private static func words(_ limit: Limit, trips: UInt64?) -> String {
+        let words = "\(limit.text.printable) \(limit.verdict.name)"
+        guard let trips, trips > 0 else { return words }
+        return "\(words) (\(trips == 1 ? "1 trip" : "\(NumberWords.grouped(trips)) trips"))"
+    }
+
     // MARK: JSON
 
-    /// - Parameter withYAML: adds the text of the limits file.
-    func json(withYAML: Bool) -> JSON {
+    var json: JSON {
         var members: [(key: String, value: JSON)] = [
             ("generation", .integer(response.generation)),
             ("source", .text(response.source)),
@@ -117,30 +117,32 @@ struct RulesReport {
     }
 
     private func json(_ rule: Rule) -> JSON {
-        [
+        let counts = counts?[rule.name]
+        return [
             "name": .text(rule.name),
             "check": .texts(rule.check.map(\.spelling)),
             "count": .texts(rule.count.map(\.spelling)),
             "per": .texts(rule.per),
             "when": .object(rule.when.map { (key: $0.dimension, value: .texts($0.patterns.map(\.spelling))) }),
             "measure": .text(rule.measure.name),
-            "limits": .list(rule.limits.map(Self.json)),
+            "limits": .list(rule.limits.map { Self.json($0, counts) }),
             "counting": rule.counting == .attempts ? "attempts" : "admitted",
             "shadow": .bool(rule.shadow),
             "on_redis_failure": .text(rule.onRedisFailure.rawValue),
             "overrides": .count(rule.overrides.count),
-            "judged": counts.byRule[rule.name].map { .integer($0.judged) } ?? .null,
-            "tripped": counts.byRule[rule.name].map { .integer($0.tripped) } ?? .null,
             "notes": .object(rule.notes.map { (key: $0.key, value: .text($0.text)) }),
+            "judged": .optional(counts?.judged),
+            "tripped": .optional(counts?.tripped),
         ]
     }
 
-    private static func json(_ limit: Limit) -> JSON {
+    private static func json(_ limit: Limit, _ counts: RuleCounts.Counts?) -> JSON {
         [
             "limit": .text(limit.text),
             "max": .integer(limit.max),
             "window_ms": .integer(limit.windowMs),
             "verdict": .text(limit.verdict.name),
+            "trips": .optional(counts.map { $0.trips[limit.text] ?? 0 }),
         ]
     }
 }

@@ -4,17 +4,26 @@ import SluiceModel
 /// What the standard output can show.
 struct Terminal {
     var hasColour: Bool
-    /// Whether it shows more than ASCII.
-    var isUnicode = false
+    /// Whether block elements come out as such: a terminal in a UTF-8 locale.
+    var drawsBlocks = false
+    /// Whether a picture can be drawn over the one before: a terminal that is not dumb.
+    var isScreen = false
 
     /// Colour goes to a terminal alone, and not where `NO_COLOR` is set (no-color.org) or the terminal is dumb.
     static func standardOutput(environment: Environment) -> Terminal {
-        let unwanted = environment["NO_COLOR"] != nil || environment["TERM"] == "dumb"
-        let locale = environment["LC_ALL"] ?? environment["LC_CTYPE"] ?? environment["LANG"] ?? ""
-        let words = locale.uppercased()
+        let isScreen = isatty(STDOUT_FILENO) == 1 && environment["TERM"] != "dumb"
         return Terminal(
-            hasColour: isatty(STDOUT_FILENO) == 1 && !unwanted,
-            isUnicode: words.contains("UTF-8") || words.contains("UTF8"))
+            hasColour: isScreen && environment["NO_COLOR"] == nil,
+            drawsBlocks: isScreen && isUTF8(environment),
+            isScreen: isScreen
+        )
+    }
+
+    /// The first of these variables that is set decides, as in setlocale(3).
+    private static func isUTF8(_ environment: Environment) -> Bool {
+        let locale = environment["LC_ALL"] ?? environment["LC_CTYPE"] ?? environment["LANG"] ?? ""
+        let name = locale.lowercased()
+        return name.contains("utf-8") || name.contains("utf8")
     }
 
     func coloured(_ text: String, _ colour: Colour?) -> String {

@@ -1,6 +1,6 @@
 import SluiceModel
 
-/// Which rules judge an event, by the matching that the service uses.
+/// Which rules judge a request, by the matching that the service uses.
 struct JudgingRules {
     private let rules: RuleSet
     // Scratch, kept between events.
@@ -13,11 +13,13 @@ struct JudgingRules {
 
     /// Indices of the rules in file order.
     mutating func judging(_ event: EventLine) -> [Int] {
+        event.withView { judging($0) }
+    }
+
+    mutating func judging(_ view: RequestView) -> [Int] {
         uses.removeAll(keepingCapacity: true)
-        event.withView { view in
-            dimensions.fill(view, in: rules)
-            rules.match(view, dimensions, into: &uses)
-        }
+        dimensions.fill(view, in: rules)
+        rules.match(view, dimensions, into: &uses)
         return uses.lazy.filter(\.judges).map { rules.variants[Int($0.variant)].rule }
     }
 }

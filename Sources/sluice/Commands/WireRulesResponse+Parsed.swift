@@ -1,0 +1,22 @@
+import SluiceModel
+import SluiceWire
+
+extension WireRulesResponse {
+    /// The rules in file order; nil where the service runs rules that this program's version cannot read.
+    var parsedRules: [Rule]? { try? LimitsFile.parse(sources).file.rules }
+
+    /// A directory comes as the texts of its files, each under a comment line with its name.
+    private var sources: [LimitsFile.Source] {
+        let mark = "# ---- "
+        guard yaml.hasPrefix(mark) else { return [.init(name: source, text: yaml)] }
+        var sources: [LimitsFile.Source] = []
+        for line in yaml.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.hasPrefix(mark) {
+                sources.append(.init(name: String(line.dropFirst(mark.count)), text: ""))
+            } else {
+                sources[sources.count - 1].text += "\(line)\n"
+            }
+        }
+        return sources
+    }
+}
