@@ -3,7 +3,7 @@ import SluiceModel
 /// Every status that `sluice` exits with. docs/cli.md lists them for scripts.
 enum ExitStatus: Int32 {
     case success = 0
-    /// `sluice config diff`: the files differ; `sluice reset`: not confirmed.
+    /// `sluice config diff`: the files differ; `sluice reset`: somebody who was asked did not say yes.
     case differ = 1
     case review = 10
     case challenge = 11

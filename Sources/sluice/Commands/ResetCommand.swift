@@ -12,11 +12,12 @@ struct ResetCommand: AsyncParsableCommand {
 
               $ sluice reset user=u17 --reason "support case 8812"
               $ sluice reset user=u17 --rule login-failures
-              $ sluice reset user=u17 device=9f3c
-              $ sluice reset --rule site-wide         the counter of a rule that has no dimensions
+              $ sluice reset user=u17 device=9f3c --by support-desk
+              $ sluice reset --rule site-wide   a rule that has no dimensions
+              $ sluice reset user=u17 --yes           ask nothing
 
-            Who asked and why goes to the service's log. On a terminal it shows first what would be forgotten, and \
-            asks; --yes answers for you, and a script is not asked.
+            On a terminal it shows what would be forgotten and asks first; any answer but y or yes resets nothing, with \
+            exit status 1. In a script, and with --json, it asks nothing. Who asked and why goes to the service's log.
             """
     )
 
@@ -32,7 +33,7 @@ struct ResetCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Why.", valueName: "text"))
     var reason: String?
 
-    @Flag(help: "Do not ask.")
+    @Flag(help: "Do not ask for confirmation.")
     var yes = false
 
     @OptionGroup var admin: AdminOptions
@@ -50,7 +51,9 @@ struct ResetCommand: AsyncParsableCommand {
         let environment = Environment()
         let endpoint = try admin.endpoint(environment: environment)
         let response = try await withClient(of: endpoint) { client in
-            if !yes, !output.json, Confirmation.isPossible { try await confirm(client) }
+            if !yes, !output.json, Confirmation.isPossible {
+                try await confirm(client, .standardOutput(environment: environment))
+            }
             var request = WireResetRequest()
             request.entities = entities.wire
             request.rule = rule ?? ""
@@ -63,26 +66,18 @@ struct ResetCommand: AsyncParsableCommand {
         } else if response.removed == 0 {
             try Output.print(["nothing was counted for exactly \(whom)"])
         } else {
-            let counters = response.removed == 1 ? "1 counter" : "\(NumberWords.grouped(response.removed)) counters"
-            try Output.print(["forgot \(counters) of \(whom)"])
+            try Output.print(["forgot \(ResetPreview.counters(response.removed)) of \(whom)"])
         }
     }
 
-    /// Shows what would be forgotten, and asks.
-    private func confirm(_ client: SluiceClient) async throws {
+    /// - Throws: a `Failure` unless the answer is yes. Where no rule in force counts anything there is nothing to ask.
+    private func confirm(_ client: SluiceClient, _ terminal: Terminal) async throws {
         var request = WireInspectRequest()
         request.entities = entities.wire
-        var response = try await client.inspect(request)
-        let dimensions = Set(entities.map(\.dimension))
-        response.usages.removeAll { usage in
-            Set(usage.per.map(\.dimension)) != dimensions || rule.map { $0 != usage.rule } ?? false
-        }
-        let lines = UsageReport(response, of: entities).lines(for: .standardOutput(environment: Environment()))
-        Output.printError(lines.joined(separator: "\n"))
-        let what = rule.map { "the counters of \($0.printable)" } ?? "all counters"
-        guard Confirmation.ask("forget \(what) of \(whom)?") else {
-            throw Failure(.differ, "nothing was reset")
-        }
+        let preview = ResetPreview(try await client.inspect(request), of: entities, rule: rule)
+        guard !preview.isEmpty else { return }
+        preview.lines(for: terminal).forEach { Output.printError($0) }
+        guard try Confirmation.ask(preview.question(of: whom)) else { throw Failure(.differ, "nothing was reset") }
     }
 
     private var whom: String { entities.isEmpty ? "all requests together" : entities.words }
