@@ -6,7 +6,7 @@ LIMITS ?= deploy/limits.yaml
 EVENTS ?= deploy/examples/marketplace.ndjson
 
 .DEFAULT_GOAL := help
-.PHONY: help deps toolchain build test test-nightly lint demo run bench examples proto clean
+.PHONY: help deps toolchain build test test-nightly lint demo run bench completions examples proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ run: build ## a service on 127.0.0.1:7400 with a private Redis, until Ctrl-C
 
 bench: build ## measure the budgets of docs/performance.md on this machine
 	$(BIN)/sluice bench
+
+completions: build ## completions for bash, zsh and fish, into .build/completions/
+	@mkdir -p .build/completions
+	@for program in sluice sluiced; do for shell in bash zsh fish; do \
+	  $(BIN)/$$program --generate-completion-script $$shell >.build/completions/$$program.$$shell || exit 1; done; done
+	@echo "in .build/completions; docs/cli.md says where they go"
 
 examples: ## make deploy/examples/marketplace.ndjson again
 	python3 deploy/examples/generate.py

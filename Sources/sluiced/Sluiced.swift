@@ -32,9 +32,12 @@ struct Sluiced: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Settings file (YAML). Flags win over SLUICE_... variables, those over the file.", valueName: "FILE"))
+            "Settings file (YAML). Flags win over SLUICE_... variables, those over the file.", valueName: "FILE"),
+        completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
-    @Option(help: ArgumentHelp("Limits file, or a directory of *.yaml read as one.", valueName: "PATH"))
+    @Option(
+        help: ArgumentHelp("Limits file, or a directory of *.yaml read as one.", valueName: "PATH"),
+        completion: .file())
     var limits: String?
     @Option(help: ArgumentHelp("Where clients connect (default 127.0.0.1:7400).", valueName: "HOST:PORT|unix:PATH"))
     var listen: String?
@@ -46,17 +49,24 @@ struct Sluiced: AsyncParsableCommand {
     var http: String?
     @Option(help: ArgumentHelp("redis://[user:password@]host[:port][/db] or unix:///path[?db=N].", valueName: "URL"))
     var redis: String?
-    @Option(help: ArgumentHelp("Sockets and the private Redis live here.", valueName: "DIR"))
+    @Option(
+        help: ArgumentHelp("Sockets and the private Redis live here.", valueName: "DIR"), completion: .directory)
     var stateDir: String?
     @Option(help: ArgumentHelp("Event loops, each with its own Redis connection (1 to 64, default 1).", valueName: "N"))
     var threads: Int?
-    @Option(help: ArgumentHelp("Whose clock windows go by: redis, or request for replays.", valueName: "redis|request"))
+    @Option(
+        help: ArgumentHelp("Whose clock windows go by: redis, or request for replays.", valueName: "redis|request"),
+        completion: .list(["redis", "request"]))
     var clock: String?
     @Option(
-        help: ArgumentHelp("trace, debug, info, notice, warning, error or critical (default info).", valueName: "LEVEL")
+        help: ArgumentHelp(
+            "trace, debug, info, notice, warning, error or critical (default info).", valueName: "LEVEL"),
+        completion: .list(["trace", "debug", "info", "notice", "warning", "error", "critical"])
     )
     var logLevel: String?
-    @Option(help: ArgumentHelp("One line of text, or of JSON, for each event (default text).", valueName: "text|json"))
+    @Option(
+        help: ArgumentHelp("One line of text, or of JSON, for each event (default text).", valueName: "text|json"),
+        completion: .list(["text", "json"]))
     var logFormat: String?
 
     func run() async throws {

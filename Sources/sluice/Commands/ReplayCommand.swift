@@ -32,13 +32,22 @@ struct ReplayCommand: AsyncParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("The limits file, or a directory of them.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The limits file, or a directory of them.", valueName: "path"),
+        completion: .file()
+    )
     var limits: String
 
-    @Option(help: ArgumentHelp("Write one line per event to this file; '-' is the standard output.", valueName: "out"))
+    @Option(
+        help: ArgumentHelp("Write one line per event to this file; '-' is the standard output.", valueName: "out"),
+        completion: .file()
+    )
     var decisions: String?
 
-    @Argument(help: ArgumentHelp("Event lines (NDJSON); '-' is the standard input.", valueName: "events"))
+    @Argument(
+        help: ArgumentHelp("Event lines (NDJSON); '-' is the standard input.", valueName: "events"),
+        completion: .file()
+    )
     var events: String
 
     @OptionGroup var output: OutputOptions
