@@ -6,13 +6,16 @@ LIMITS ?= deploy/limits.yaml
 EVENTS ?= deploy/examples/marketplace.ndjson
 
 .DEFAULT_GOAL := help
-.PHONY: help deps toolchain build test test-nightly lint demo run bench completions examples proto clean
+.PHONY: help deps deps-test toolchain build test test-nightly lint demo run bench completions examples proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install what is missing: hiredis, Redis, Python and its YAML (Debian, Ubuntu)
 	@sh scripts/deps.sh
+
+deps-test: ## the same, and what the tests use: promtool, curl, Chromium
+	@sh scripts/deps.sh test
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null 2>&1 || { \
@@ -23,7 +26,7 @@ build: toolchain deps ## release build of sluiced and sluice
 	$(SWIFT) build -c release --product sluice
 
 # One test at a time: many hold real time to account, and only their own load is to be measured.
-test: toolchain deps lint ## lint, then every test, in a debug build
+test: toolchain deps-test lint ## lint, then every test, in a debug build
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest --no-parallel
 	@echo "make test: everything passed"

@@ -1,23 +1,25 @@
 #!/bin/sh
-# Installs what a build and its tests need beside Swift, and only what is missing, from Debian's or Ubuntu's archive.
-# Never asks a question, and never starts or enables a service.
+# Installs what a build needs beside Swift, and with `test` what its tests need as well: only what is missing, from
+# Debian's or Ubuntu's archive. Never asks a question, and never starts or enables a service.
 set -eu
 
 missing=""
 [ -e /usr/include/hiredis/hiredis.h ] || [ -e /usr/local/include/hiredis/hiredis.h ] || missing="$missing libhiredis-dev"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 command -v redis-benchmark >/dev/null 2>&1 || missing="$missing redis-tools"
-# Debian's prometheus brings promtool, which the tests hold the metrics against; curl asks for them.
-command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
-command -v curl >/dev/null 2>&1 || missing="$missing curl"
 if ! command -v python3 >/dev/null 2>&1; then
   missing="$missing python3 python3-yaml"
 elif ! python3 -c 'import yaml' >/dev/null 2>&1; then
   missing="$missing python3-yaml"
 fi
-# The dashboard's tests look at it in a real browser.
-command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
-  command -v chromium-browser >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
+if [ "${1:-}" = test ]; then
+  # Debian's prometheus brings promtool, which the tests hold the metrics against; curl asks for them.
+  command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+  command -v curl >/dev/null 2>&1 || missing="$missing curl"
+  # The dashboard's tests look at it in a real browser.
+  command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
+    command -v chromium-browser >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
+fi
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
