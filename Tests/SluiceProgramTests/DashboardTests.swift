@@ -181,7 +181,7 @@ import Testing
         #expect(try browser.text("document.getElementById('alerts').textContent").contains("Not since "))
         #expect(try browser.text("document.title").contains("no answer"))
         #expect(try browser.text("document.querySelectorAll('tr[data-rule]').length") == "3")
-        #expect(try browser.text("getComputedStyle(document.querySelector('main')).opacity !== '1'") == "true")
+        try browser.wait("getComputedStyle(document.querySelector('main')).opacity !== '1'")
     }
 
     @Test("A bad reload, a Redis that does not decide and a thousand rules are shown as what they are")
