@@ -57,13 +57,8 @@ struct History: Sendable {
             now.request.add(reading.metrics.requestMicros)
             now.redis.add(reading.metrics.redisMicros)
         }
-        for reading in readings {
-            // Requests that tripped the rule, however many of its limits each of them did.
-            for (key, count) in reading.metrics.series(in: reading.rules.set).decisions
-            where key.verdict != .allow && key.basis != .policy {
-                now.trips[key.rule, default: 0] &+= count
-            }
-        }
+        // Requests that tripped the rule, however many of its limits each of them did.
+        for (key, count) in readings.series.decisions where key.isTrip { now.trips[key.rule, default: 0] &+= count }
         // The first second begins with the service: nothing was counted before.
         let last =
             last

@@ -30,6 +30,15 @@ struct LoopReading: Sendable {
     }
 }
 
+extension [LoopReading] {
+    /// What all loops have counted of rules, by name.
+    var series: RuleSeries {
+        var series = RuleSeries()
+        for reading in self { series.add(reading.metrics.series(in: reading.rules.set)) }
+        return series
+    }
+}
+
 extension ServiceCore {
     /// One reading of each loop, by a hop to it.
     func readings() async throws -> [LoopReading] {

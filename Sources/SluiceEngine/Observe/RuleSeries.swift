@@ -6,6 +6,9 @@ struct RuleSeries: Sendable {
         var rule: String
         var basis: Basis
         var verdict: Verdict
+
+        /// Whether a limit of the rule tripped; what policy answers is no trip.
+        var isTrip: Bool { verdict != .allow && basis != .policy }
     }
 
     struct Trips: Hashable, Sendable {

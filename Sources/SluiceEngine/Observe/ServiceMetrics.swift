@@ -50,8 +50,7 @@ struct ServiceMetrics {
                     sum { $0.metrics.decisions[place] }, ("basis", basis.name), ("verdict", verdict.name))
             }
         }
-        var series = RuleSeries()
-        for reading in readings { series.add(reading.metrics.series(in: reading.rules.set)) }
+        let series = readings.series
         var byRule = MetricFamily(
             .counter, "sluice_rule_decisions_total",
             "Decisions that a rule judged, by the verdict that the rule alone gives; shadow rules too.")

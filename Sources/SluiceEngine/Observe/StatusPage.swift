@@ -118,12 +118,11 @@ struct StatusPage: Encodable, Sendable {
     }
 
     private static func rules(_ readings: [LoopReading], _ history: History) -> [Rule] {
-        var series = RuleSeries()
-        for reading in readings { series.add(reading.metrics.series(in: reading.rules.set)) }
+        let series = readings.series
         var judged: [String: (all: UInt64, tripped: UInt64)] = [:]
         for (key, count) in series.decisions {
             judged[key.rule, default: (0, 0)].all &+= count
-            if key.verdict != .allow, key.basis != .policy { judged[key.rule]!.tripped &+= count }
+            if key.isTrip { judged[key.rule]!.tripped &+= count }
         }
         return (readings.first?.rules.set.rules ?? []).map { rule in
             Rule(
