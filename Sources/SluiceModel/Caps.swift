@@ -21,6 +21,11 @@ public enum Caps {
     public static let overrideValuesPerRule = 10_000
     public static let windowMs: UInt64 = 90 * 86_400_000
     public static let slices = 120
+    /// Steps of one `block_for`.
+    public static let blockSteps = 8
+    /// The largest `max` of a distinct limit: a counter holds as many members and one more.
+    public static let distinctMax: UInt64 = 10_000
+    public static let eventMemoryMs: UInt64 = 86_400_000
     /// An exact log holds at most this many pairs and one more.
     public static let exactUpTo: UInt64 = 1_024
 }

@@ -4,10 +4,25 @@ public struct LimitsFile: Hashable, Sendable {
     public var rules: [Rule]
     /// What a reload away from this file may not change by accident.
     public var guardrails: Guardrails
+    /// How a dimension's values are rewritten before anything looks at them; those that are not named stay as they are.
+    public var normalizers: [String: Normalizer]
+    /// Entities that are on a list whatever the limits say, in file order.
+    public var lists: [FileListing]
+    /// How long an `event_id` is remembered, in ms.
+    public var eventMemoryMs: UInt64
 
-    public init(rules: [Rule], guardrails: Guardrails = Guardrails()) {
+    /// Ten minutes.
+    public static let standardEventMemoryMs: UInt64 = 600_000
+
+    public init(
+        rules: [Rule], guardrails: Guardrails = Guardrails(), normalizers: [String: Normalizer] = [:],
+        lists: [FileListing] = [], eventMemoryMs: UInt64 = standardEventMemoryMs
+    ) {
         self.rules = rules
         self.guardrails = guardrails
+        self.normalizers = normalizers
+        self.lists = lists
+        self.eventMemoryMs = eventMemoryMs
     }
 }
 

@@ -7,6 +7,12 @@ public enum Measure: Hashable, Sendable {
     /// Different values of one dimension.
     case distinct(dimension: String)
 
+    /// The dimension whose values are told apart; nil of other measures.
+    public var distinctDimension: String? {
+        guard case .distinct(let dimension) = self else { return nil }
+        return dimension
+    }
+
     /// As `sluice inspect` and the limits file spell it: `count`, `sum of amount`, `distinct card`.
     public var name: String {
         switch self {
@@ -76,12 +82,18 @@ public struct Limit: Hashable, Sendable {
     public var verdict: Verdict
     /// As written in the limits file: `20 per 1d`.
     public var text: String
+    /// How long its tuple stays under the verdict once it trips: the steps of an escalation, each 1 ms to 90 days, at
+    /// most `Caps.blockSteps`. Empty: it blocks nobody.
+    public var blockForMs: [UInt64]
 
-    public init(max: UInt64, windowMs: UInt64, verdict: Verdict = .deny, text: String) {
+    public init(
+        max: UInt64, windowMs: UInt64, verdict: Verdict = .deny, text: String, blockForMs: [UInt64] = []
+    ) {
         self.max = max
         self.windowMs = windowMs
         self.verdict = verdict
         self.text = text
+        self.blockForMs = blockForMs
     }
 }
 

@@ -6,7 +6,8 @@ public struct RuleVariant: Sendable {
         public let field: String
         public let windowMs: UInt64
         public let resolution: Resolution
-        /// An exact log keeps at most this many pairs; nil for slices, which are bounded by their number.
+        /// An exact log keeps at most this many pairs, a set this many members; nil for slices, which are bounded by
+        /// their number.
         public let pairCap: UInt64?
     }
 
@@ -25,16 +26,20 @@ public struct RuleVariant: Sendable {
         counterOfLimit = limits.map { windows.firstIndex(of: $0.windowMs)! }
         counters = windows.map { windowMs in
             let largest = limits.lazy.filter { $0.windowMs == windowMs }.map(\.max).max() ?? 0
+            let isSet = rule.measure.distinctDimension != nil
+            let isExact = isSet || largest <= rule.exactUpTo
             return Counter(
                 field: "\(rule.name)/\(windowMs)",
                 windowMs: windowMs,
-                resolution: Resolution(
-                    windowMs: windowMs,
-                    largestMax: largest,
-                    exactUpTo: rule.exactUpTo,
-                    slices: rule.slices
-                ),
-                pairCap: largest <= rule.exactUpTo ? largest + 1 : nil
+                resolution: isSet
+                    ? Resolution(windowMs: windowMs, tickMs: 1)
+                    : Resolution(
+                        windowMs: windowMs,
+                        largestMax: largest,
+                        exactUpTo: rule.exactUpTo,
+                        slices: rule.slices
+                    ),
+                pairCap: isExact ? largest + 1 : nil
             )
         }
     }
