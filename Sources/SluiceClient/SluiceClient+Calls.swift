@@ -87,6 +87,24 @@ extension SluiceClient {
         try await call(.top, request, deadline: deadline ?? configuration.adminDeadline)
     }
 
+    /// Puts an entity on a list, takes it off, or lifts what blocks a tuple.
+    ///
+    /// - Returns: when it is in force in all of the instance that was asked; in the others it is within one second.
+    public func setListing(
+        _ request: WireSetListingRequest,
+        deadline: Duration? = nil
+    ) async throws(SluiceClientError) -> WireSetListingResponse {
+        try await call(.setListing, request, deadline: deadline ?? configuration.adminDeadline)
+    }
+
+    /// One page of what is on the lists.
+    public func listings(
+        _ request: WireListingsRequest = WireListingsRequest(),
+        deadline: Duration? = nil
+    ) async throws(SluiceClientError) -> WireListingsResponse {
+        try await call(.listings, request, deadline: deadline ?? configuration.adminDeadline)
+    }
+
     /// The service's own numbers.
     public func stats(deadline: Duration? = nil) async throws(SluiceClientError) -> WireStatsResponse {
         try await call(.stats, WireStatsRequest(), deadline: deadline ?? configuration.adminDeadline)

@@ -53,6 +53,28 @@ extension Mode {
     }
 }
 
+extension WireListing.Kind {
+    public init(_ kind: ListKind) {
+        switch kind {
+        case .deny: self = .deny
+        case .allow: self = .allow
+        case .watch: self = .watch
+        }
+    }
+}
+
+extension ListKind {
+    /// Nil for no list, and for one of a later version.
+    public init?(_ wire: WireListing.Kind) {
+        switch wire {
+        case .deny: self = .deny
+        case .allow: self = .allow
+        case .watch: self = .watch
+        case .remove, .UNRECOGNIZED: return nil
+        }
+    }
+}
+
 extension WireEntity {
     public init(dimension: String, value: some Sequence<UInt8>) {
         self.init()

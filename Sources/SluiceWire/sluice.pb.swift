@@ -526,6 +526,9 @@ public nonisolated struct WireUsage: Sendable {
 
   public var limit: String = String()
 
+  /// Which step of `block_for` that block is, from 1; 0 if there is none.
+  public var blockStep: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -705,6 +708,176 @@ public nonisolated struct WireTopResponse: Sendable {
 
   /// The time that the counts are of.
   public var windowMs: UInt64 = 0
+
+  public var generation: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Method 21, admin. Puts an entity on a list, takes it off, and lifts what blocks it. In force in all of this instance
+/// when it is answered, in every other within one second.
+public nonisolated struct WireSetListingRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// One to put on a list. To remove: one, or a tuple, which is on no list but may be blocked by a limit. The value may be
+  /// a network (192.0.2.0/24) where the limits file declares the dimension to be of type ip.
+  public var entities: [WireEntity] = []
+
+  /// Which list; REMOVE: off whichever it is on.
+  public var action: WireListing.Kind = .remove
+
+  /// For how long, at most ten years; 0: for good. Not for REMOVE.
+  public var forMs: UInt64 = 0
+
+  /// Why, up to 500 bytes, and who asks, up to 200; both without control characters.
+  public var reason: String = String()
+
+  public var by: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireSetListingResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Whether the lists are not what they were: false for a removal of what was on none.
+  public var changed: Bool = false
+
+  /// By a removal: blocks of `block_for` that stood for exactly this tuple.
+  public var liftedBlocks: UInt64 = 0
+
+  /// When the listing ends, in Unix ms; 0: not by itself.
+  public var untilMs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Method 22, admin. What is on the lists, page by page: first by the calls of SetListing, then by the limits file.
+public nonisolated struct WireListingsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Only what these entities are on, with the networks that hold them; empty: everything.
+  public var entities: [WireEntity] = []
+
+  /// `next` of the page before; empty: from the start.
+  public var after: String = String()
+
+  /// At most 1,000; 0 means 100.
+  public var count: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireListing: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// A value of the limits file may be a prefix, `bot-*`.
+  public var entity: WireEntity {
+    get {_entity ?? WireEntity()}
+    set {_entity = newValue}
+  }
+  /// Returns true if `entity` has been explicitly set.
+  public var hasEntity: Bool {self._entity != nil}
+  /// Clears the value of `entity`. Subsequent reads from it will return its default value.
+  public mutating func clearEntity() {self._entity = nil}
+
+  public var kind: WireListing.Kind = .remove
+
+  /// Unix ms; 0 for one of the limits file.
+  public var sinceMs: UInt64 = 0
+
+  /// 0: not by itself.
+  public var untilMs: UInt64 = 0
+
+  public var reason: String = String()
+
+  public var by: String = String()
+
+  /// It goes with an edit of the limits file alone.
+  public var fromFile: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum Kind: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+
+    /// On none; the kind of no listing, but what a SetListing may ask for.
+    case remove // = 0
+
+    /// Checks of the entity are denied. Where several lists apply, this one wins,
+    case deny // = 1
+
+    /// then this: they are allowed, and still count;
+    case allow // = 2
+
+    /// then this: they are answered with review at least.
+    case watch // = 3
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .remove
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .remove
+      case 1: self = .deny
+      case 2: self = .allow
+      case 3: self = .watch
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .remove: return 0
+      case .deny: return 1
+      case .allow: return 2
+      case .watch: return 3
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [WireListing.Kind] = [
+      .remove,
+      .deny,
+      .allow,
+      .watch,
+    ]
+
+  }
+
+  public init() {}
+
+  fileprivate var _entity: WireEntity? = nil
+}
+
+public nonisolated struct WireListingsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var listings: [WireListing] = []
+
+  /// To ask for what follows with; empty: that was all.
+  public var next: String = String()
 
   public var generation: UInt64 = 0
 
@@ -1284,7 +1457,7 @@ nonisolated extension WireInspectRequest: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireUsage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Usage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rule\0\u{1}per\0\u{3}window_ms\0\u{1}max\0\u{1}used\0\u{1}verdict\0\u{1}shadow\0\u{3}reset_ms\0\u{3}blocked_ms\0\u{1}measure\0\u{1}limit\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rule\0\u{1}per\0\u{3}window_ms\0\u{1}max\0\u{1}used\0\u{1}verdict\0\u{1}shadow\0\u{3}reset_ms\0\u{3}blocked_ms\0\u{1}measure\0\u{1}limit\0\u{3}block_step\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1303,6 +1476,7 @@ nonisolated extension WireUsage: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.blockedMs) }()
       case 10: try { try decoder.decodeSingularStringField(value: &self.measure) }()
       case 11: try { try decoder.decodeSingularStringField(value: &self.limit) }()
+      case 12: try { try decoder.decodeSingularUInt32Field(value: &self.blockStep) }()
       default: break
       }
     }
@@ -1342,6 +1516,9 @@ nonisolated extension WireUsage: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if !self.limit.isEmpty {
       try visitor.visitSingularStringField(value: self.limit, fieldNumber: 11)
     }
+    if self.blockStep != 0 {
+      try visitor.visitSingularUInt32Field(value: self.blockStep, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1357,6 +1534,7 @@ nonisolated extension WireUsage: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.blockedMs != rhs.blockedMs {return false}
     if lhs.measure != rhs.measure {return false}
     if lhs.limit != rhs.limit {return false}
+    if lhs.blockStep != rhs.blockStep {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1739,6 +1917,244 @@ nonisolated extension WireTopResponse: SwiftProtobuf.Message, SwiftProtobuf._Mes
   public static func ==(lhs: WireTopResponse, rhs: WireTopResponse) -> Bool {
     if lhs.entries != rhs.entries {return false}
     if lhs.windowMs != rhs.windowMs {return false}
+    if lhs.generation != rhs.generation {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSetListingRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetListingRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entities\0\u{1}action\0\u{3}for_ms\0\u{1}reason\0\u{1}by\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.entities) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.action) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.forMs) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.by) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.entities.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.entities, fieldNumber: 1)
+    }
+    if self.action != .remove {
+      try visitor.visitSingularEnumField(value: self.action, fieldNumber: 2)
+    }
+    if self.forMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.forMs, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    if !self.by.isEmpty {
+      try visitor.visitSingularStringField(value: self.by, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSetListingRequest, rhs: WireSetListingRequest) -> Bool {
+    if lhs.entities != rhs.entities {return false}
+    if lhs.action != rhs.action {return false}
+    if lhs.forMs != rhs.forMs {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.by != rhs.by {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSetListingResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetListingResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}changed\0\u{3}lifted_blocks\0\u{3}until_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.changed) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.liftedBlocks) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.untilMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.changed != false {
+      try visitor.visitSingularBoolField(value: self.changed, fieldNumber: 1)
+    }
+    if self.liftedBlocks != 0 {
+      try visitor.visitSingularUInt64Field(value: self.liftedBlocks, fieldNumber: 2)
+    }
+    if self.untilMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.untilMs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSetListingResponse, rhs: WireSetListingResponse) -> Bool {
+    if lhs.changed != rhs.changed {return false}
+    if lhs.liftedBlocks != rhs.liftedBlocks {return false}
+    if lhs.untilMs != rhs.untilMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireListingsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ListingsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entities\0\u{1}after\0\u{1}count\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.entities) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.after) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.entities.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.entities, fieldNumber: 1)
+    }
+    if !self.after.isEmpty {
+      try visitor.visitSingularStringField(value: self.after, fieldNumber: 2)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireListingsRequest, rhs: WireListingsRequest) -> Bool {
+    if lhs.entities != rhs.entities {return false}
+    if lhs.after != rhs.after {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireListing: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Listing"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entity\0\u{1}kind\0\u{3}since_ms\0\u{3}until_ms\0\u{1}reason\0\u{1}by\0\u{3}from_file\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._entity) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.sinceMs) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.untilMs) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.by) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.fromFile) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._entity {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.kind != .remove {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 2)
+    }
+    if self.sinceMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sinceMs, fieldNumber: 3)
+    }
+    if self.untilMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.untilMs, fieldNumber: 4)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 5)
+    }
+    if !self.by.isEmpty {
+      try visitor.visitSingularStringField(value: self.by, fieldNumber: 6)
+    }
+    if self.fromFile != false {
+      try visitor.visitSingularBoolField(value: self.fromFile, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireListing, rhs: WireListing) -> Bool {
+    if lhs._entity != rhs._entity {return false}
+    if lhs.kind != rhs.kind {return false}
+    if lhs.sinceMs != rhs.sinceMs {return false}
+    if lhs.untilMs != rhs.untilMs {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.by != rhs.by {return false}
+    if lhs.fromFile != rhs.fromFile {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireListing.Kind: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REMOVE\0\u{1}DENY\0\u{1}ALLOW\0\u{1}WATCH\0")
+}
+
+nonisolated extension WireListingsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ListingsResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}listings\0\u{1}next\0\u{1}generation\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.listings) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.next) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.generation) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.listings.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.listings, fieldNumber: 1)
+    }
+    if !self.next.isEmpty {
+      try visitor.visitSingularStringField(value: self.next, fieldNumber: 2)
+    }
+    if self.generation != 0 {
+      try visitor.visitSingularUInt64Field(value: self.generation, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireListingsResponse, rhs: WireListingsResponse) -> Bool {
+    if lhs.listings != rhs.listings {return false}
+    if lhs.next != rhs.next {return false}
     if lhs.generation != rhs.generation {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

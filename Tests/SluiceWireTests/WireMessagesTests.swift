@@ -17,10 +17,19 @@ struct WireMessagesTests {
         #expect(Mode(wire) == mode)
     }
 
+    @Test(arguments: ListKind.allCases)
+    func `A list has the same number on the wire`(kind: ListKind) {
+        let wire = WireListing.Kind(kind)
+        #expect(wire.rawValue == Int(kind.rawValue))
+        #expect(ListKind(wire) == kind)
+    }
+
     @Test
-    func `A verdict or mode of a later version is none of ours`() {
+    func `A verdict, mode or list of a later version is none of ours`() {
         #expect(Verdict(WireVerdict.UNRECOGNIZED(4)) == nil)
         #expect(Mode(WireMode.UNRECOGNIZED(3)) == nil)
+        #expect(ListKind(WireListing.Kind.UNRECOGNIZED(4)) == nil)
+        #expect(ListKind(WireListing.Kind.remove) == nil)
     }
 
     @Test
