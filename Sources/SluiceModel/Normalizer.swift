@@ -5,4 +5,29 @@ public enum Normalizer: Hashable, Sendable {
     /// An IP address is written in its one canonical form, cut to the network of so many leading bits: 1 to 32 for
     /// IPv4, 1 to 128 for IPv6. What is no address stays as it is.
     case ip(v4Prefix: Int, v6Prefix: Int)
+
+    /// Appends the normalised form of `value` and returns true; appends nothing and returns false where that is
+    /// `value` itself. Applied to what it made, it changes nothing.
+    ///
+    /// Allocates only where `bytes` has to grow, and not at all for a value that stays.
+    public func apply(_ value: UnsafeRawBufferPointer, into bytes: inout [UInt8]) -> Bool {
+        switch self {
+        case .lower:
+            guard value.contains(where: { Self.isUpper($0) }) else { return false }
+            for byte in value { bytes.append(Self.isUpper(byte) ? byte | 0x20 : byte) }
+            return true
+        case .ip(let v4Prefix, let v6Prefix):
+            guard let address = IPAddress(value) else { return false }
+            let start = bytes.count
+            let prefix = address.family == .v4 ? v4Prefix : v6Prefix
+            IPNetwork(around: address, prefix: prefix).write(into: &bytes)
+            let isSame = bytes.withUnsafeBytes { $0[start...].elementsEqual(value) }
+            if isSame { bytes.removeLast(bytes.count - start) }
+            return !isSame
+        }
+    }
+
+    private static func isUpper(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+    }
 }

@@ -63,7 +63,7 @@ import Testing
     @Test("A file with many bytes changed at random is read or refused with a reason")
     func randomMutations() {
         let seed = UInt64.random(in: .min ... .max)
-        var random = SplitMix64(state: seed)
+        var random = SeededRandom(state: seed)
         let bytes = Array(Self.small.utf8)
         for round in 0..<2_000 {
             var changed = bytes
@@ -182,17 +182,5 @@ import Testing
         let elapsed = ContinuousClock().measure { found = diagnostics(text) }
         #expect(found == nil)
         #expect(elapsed < Self.patience)
-    }
-}
-
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -6,7 +6,7 @@ import Testing
     @Test("An index of patterns finds what a look at each of them finds")
     func index() {
         let seed = UInt64.random(in: .min ... .max)
-        var random = SplitMix64(state: seed)
+        var random = SeededRandom(state: seed)
         func pattern() -> Pattern {
             let letters = (0..<Int.random(in: 0...4, using: &random)).map { _ in "abé".randomElement(using: &random)! }
             return Pattern(String(letters), isPrefix: Bool.random(using: &random))
@@ -28,17 +28,5 @@ import Testing
 extension Pattern {
     fileprivate func matchesAll(of other: Pattern) -> Bool {
         isPrefix ? other.text.utf8.starts(with: text.utf8) : self == other
-    }
-}
-
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

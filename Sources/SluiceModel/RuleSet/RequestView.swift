@@ -26,6 +26,8 @@ public struct RequestView {
     public var ageMs: UInt64 = 0
     /// The caller's clock, where the service takes it.
     public var atMs: UInt64?
+    /// The caller's name for the event; empty: none.
+    public var eventID: Range<Int> = 0..<0
 
     public init(bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
@@ -54,5 +56,28 @@ public struct RequestView {
             }
         }
         return false
+    }
+
+    /// Copies every range of this request into `scratch`, which is emptied before, a value as `rewrite` appends it
+    /// where that returns true. The copy's `bytes` are yet to be set to those of `scratch`.
+    func copied(
+        into scratch: inout [UInt8], rewrite: (_ entity: Entity, _ scratch: inout [UInt8]) -> Bool
+    ) -> RequestView {
+        scratch.removeAll(keepingCapacity: true)
+        func copy(_ range: Range<Int>) -> Range<Int> {
+            let start = scratch.count
+            scratch.append(contentsOf: slice(range))
+            return start..<scratch.count
+        }
+        var view = self
+        view.action = copy(action)
+        view.eventID = copy(eventID)
+        for index in 0..<entityCount {
+            view.entities[index].dimension = copy(entities[index].dimension)
+            let start = scratch.count
+            let isRewritten = rewrite(entities[index], &scratch)
+            view.entities[index].value = isRewritten ? start..<scratch.count : copy(entities[index].value)
+        }
+        return view
     }
 }

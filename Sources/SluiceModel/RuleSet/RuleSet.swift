@@ -25,6 +25,8 @@ public final class RuleSet: Sendable {
 
     struct CompiledRule: Sendable {
         var dimensions: [Int]
+        /// The dimension whose values it tells apart.
+        var distinctDimension: Int?
         var when: [(dimension: Int, values: ValueSet)]
         var variant: Int
         var overrides: [CompiledOverride]
@@ -37,8 +39,12 @@ public final class RuleSet: Sendable {
     public let tuples: [Tuple]
     /// Per rule, its tuple.
     public let tupleOfRule: [Int]
-    /// Dimensions that some rule names.
+    /// Dimensions that some rule names or that have a normaliser.
     public let dimensions: [String]
+    /// Per dimension, how its values are rewritten before anything looks at them; nil: they stay.
+    public let normalizers: [Normalizer?]
+    /// Whether any dimension has a normaliser: a check of this is all that the others cost.
+    public let hasNormalizers: Bool
 
     let compiled: [CompiledRule]
     let dimensionTable: ByteTable
@@ -48,8 +54,10 @@ public final class RuleSet: Sendable {
     let prefixLengths: [Int]
     let plans: [[Plan]]
 
-    /// - Parameter rules: checked, as `LimitsFile.parse` gives them.
-    public init(rules: [Rule], generation: UInt64) {
+    /// - Parameters:
+    ///   - rules: checked, as `LimitsFile.parse` gives them, with the values they name in normal form.
+    ///   - normalizers: by dimension.
+    public init(rules: [Rule], generation: UInt64, normalizers: [String: Normalizer] = [:]) {
         self.rules = rules
         self.generation = generation
 
@@ -79,6 +87,7 @@ public final class RuleSet: Sendable {
             }
             return CompiledRule(
                 dimensions: rule.per.map(number),
+                distinctDimension: rule.measure.distinctDimension.map(number),
                 when: compile(rule.when),
                 variant: own,
                 overrides: overrides
@@ -98,7 +107,10 @@ public final class RuleSet: Sendable {
             fields[tupleOfRule[variant.rule]].formUnion(variant.counters.map(\.field))
         }
         tuples = zip(perOfTuple, fields).map { Tuple(dimensions: $0.map(number), fields: $1.sorted()) }
+        for name in normalizers.keys.sorted() { _ = number(name) }
         dimensions = names
+        self.normalizers = names.map { normalizers[$0] }
+        hasNormalizers = !normalizers.isEmpty
         dimensionTable = ByteTable(names.enumerated().map { (Array($1.utf8), $0) })
 
         (exactActions, prefixActions, prefixLengths, plans) = Self.planActions(rules)
