@@ -12,19 +12,21 @@ final class ActiveRules: Sendable {
         var loadedAtMs: UInt64
     }
 
+    let file: LimitsFile
     let set: RuleSet
     let plan: ScriptPlan
     let keys: EntityKeyWriter
     let parts: AnswerParts
     let source: Source
-    private let keyPrefix: String
+    let keyPrefix: String
     /// Since when windows are in force, as `ScriptPlan` takes it.
     let births: [String: UInt64]
 
     init(
         _ file: LimitsFile, generation: UInt64, source: Source, keyPrefix: String, births: [String: UInt64] = [:]
     ) {
-        set = RuleSet(rules: file.rules, generation: generation)
+        set = RuleSet(rules: file.rules, generation: generation, normalizers: file.normalizers)
+        self.file = file
         plan = ScriptPlan(set, births: births)
         self.births = births
         self.keyPrefix = keyPrefix
@@ -36,8 +38,7 @@ final class ActiveRules: Sendable {
     /// The same rules, of the same generation, with what is known of the age of their windows.
     func with(births: [String: UInt64]) -> ActiveRules {
         ActiveRules(
-            LimitsFile(rules: set.rules), generation: set.generation, source: source, keyPrefix: keyPrefix,
-            births: births)
+            file, generation: set.generation, source: source, keyPrefix: keyPrefix, births: births)
     }
 
     /// What was loaded from `path`; nil: no rules, everything is allowed.
