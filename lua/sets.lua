@@ -39,7 +39,7 @@ local function decodeSet(c, kind, value, widths, window)
   end
   local own, b = unpack_('>I2I6', value, 6)
   if kind and kind ~= own then
-    blocks[c] = nil
+    life[c] = nil
     return
   end
   tick[c], ticks[c], base[c], offW[c], body[c], at[c] = 1, window, b, ow, sub(value, 14), 1
@@ -55,7 +55,6 @@ local function decode(c, counter, value, window)
     return
   end
   stamp[c] = byte(value, 4) * 256 + byte(value, 5)
-  if flags % 4 ~= cMeasure[counter] then return end
   if flags >= 8 then
     value = takeExtras(c, value, flags)
     if not value or flags % 8 >= 4 and widths == 0 then
@@ -63,11 +62,12 @@ local function decode(c, counter, value, window)
       return
     end
     flags = flags % 8
-    if widths == 0 then
-      if #value > 5 then bad[c] = true end
-      life[c] = nil
-      return
-    end
+  end
+  -- What another measure counted is nothing to this one; blocks are those of the rule.
+  if widths == 0 or flags % 4 ~= cMeasure[counter] then
+    life[c] = nil
+    if widths == 0 and (not blocks[c] or #value > 5) then bad[c] = true end
+    return
   end
   if flags % 4 == 2 then
     decodeSet(c, cKind[counter], value, widths, window)

@@ -20,7 +20,7 @@ for i = 1, #KEYS do
   if e.bad then return -1 end
   if now >= e.ends then e.answered, e.undone, e.at, e.counted = false, false, now, '' end
   found[i] = e
-  known = known or e.answered
+  known = known or e.answered or e.undone
   if e.answered and not e.undone then toUndo[#toUndo + 1] = e end
 end
 
@@ -80,8 +80,8 @@ for c = 1, cells do
   end
 end
 for _, e in ipairs(found) do
-  -- What is not known yet is kept from counting when it comes, unless it came in the other mode.
-  if e.answered or not known then
+  -- What has come in neither mode is kept from counting when it comes.
+  if not known or e.answered and not e.undone then
     e.undone = true
     if now + memory > e.ends then e.ends = now + memory end
     writeEvent(e, now, slack)

@@ -1,4 +1,5 @@
 import Foundation
+import LuaScripts
 import SluiceModel
 import SluiceReference
 import SluiceWire
@@ -12,9 +13,9 @@ import Testing
 struct DifferentialTests {
     /// Operations in all; `make test-nightly` asks for more.
     private static let operations =
-        ProcessInfo.processInfo.environment["SLUICE_TEST_OPERATIONS"].flatMap { Int($0) } ?? 200_000
+        ProcessInfo.processInfo.environment["SLUICE_TEST_OPERATIONS"].flatMap { Int($0) } ?? 300_000
 
-    @Test("Random rules, costs, times, ages, modes and live changes are decided equally")
+    @Test("Random rules of all measures, events, undos, blocks, times and live changes are decided equally")
     func randomTraffic() async throws {
         var seeds = SeededGenerator.announced()
         let redis = try RedisServer()
@@ -44,7 +45,30 @@ struct DifferentialTests {
                 model.replace(rules: traffic.rules, atMs: traffic.nowMs)
                 let births = Dictionary(
                     uniqueKeysWithValues: model.births.map { ("\($0.key.rule)/\($0.key.windowMs)", $0.value) })
-                try await engine.replace(rules: traffic.rules, generation: generation, births: births)
+                model.eventMemoryMs = [500, 20_000, 600_000].randomElement(using: &traffic.random)!
+                try await engine.replace(
+                    rules: traffic.rules, generation: generation, births: births, eventMemoryMs: model.eventMemoryMs)
+            }
+            if traffic.random.oneIn(3), let event = traffic.someEvent() {
+                traffic.tick()
+                let (cost, amount) = (traffic.share(), traffic.share())
+                let done = try await engine.undo(event, cost: cost, amount: amount, atMs: traffic.nowMs)
+                let expected = model.undo(
+                    action: event.action, entities: event.entities, eventID: event.eventID, cost: cost, amount: amount,
+                    atMs: traffic.nowMs)
+                #expect(done == expected, "seed \(seed), operation \(done): undo of \(event) at \(traffic.nowMs)")
+                guard done == expected else { return false }
+            }
+            if traffic.random.oneIn(20) {
+                let entities = traffic.request().entities.filter { !$0.value.isEmpty }
+                    .shuffled(using: &traffic.random).prefix(Int.random(in: 0...2, using: &traffic.random))
+                if traffic.random.oneIn(2) {
+                    model.unblock(Array(entities))
+                    _ = try await engine.run(LuaScripts.unblock, on: Array(entities), argument: "\(traffic.nowMs)")
+                } else {
+                    model.reset(Array(entities))
+                    _ = try await engine.run(LuaScripts.reset, on: Array(entities), argument: "")
+                }
             }
             var calls: [(request: ReferenceModel.Request, atMs: UInt64?)] = []
             for _ in 0..<Int.random(in: 1...40, using: &traffic.random) {
@@ -60,7 +84,8 @@ struct DifferentialTests {
                     Issue.record("seed \(seed), operation \(done): \(outcome)")
                     return false
                 }
-                if model.meetsARule(call.request) {
+                let isEvent = !call.request.eventID.isEmpty && call.request.mode != .peek
+                if isEvent || model.meetsARule(call.request) {
                     if call.atMs! < latestMs { model.beginRun() }
                     latestMs = call.atMs!
                 }
@@ -86,6 +111,8 @@ struct DifferentialTests {
                 let expected = model.inspect(entities, atMs: traffic.nowMs)
                 #expect(seen.map(\.used) == expected.map(\.used), "seed \(seed)")
                 #expect(seen.map(\.resetMs) == expected.map(\.resetMs), "seed \(seed)")
+                #expect(seen.map(\.blockedMs) == expected.map(\.blockedMs), "seed \(seed)")
+                #expect(seen.map { Int($0.blockStep) } == expected.map(\.blockStep), "seed \(seed)")
                 #expect(seen.map(\.rule) == expected.map(\.rule), "seed \(seed)")
             }
         }
@@ -109,7 +136,8 @@ extension ReferenceModel.Decision {
                     used: trip.used,
                     retryAfterMs: trip.hasRetryAfterMs ? trip.retryAfterMs : nil,
                     verdict: Verdict(trip.verdict)!,
-                    shadow: trip.shadow
+                    shadow: trip.shadow,
+                    reason: [.limit: .limit, .blocked: .blocked, .listed: .listed][trip.reason]!
                 )
             },
             retryAfterMs: response.hasRetryAfterMs ? response.retryAfterMs : nil,
@@ -120,7 +148,8 @@ extension ReferenceModel.Decision {
                     max: response.tightest.max,
                     remaining: response.tightest.remaining,
                     resetMs: response.tightest.resetMs
-                ) : nil
+                ) : nil,
+            duplicate: response.duplicate
         )
     }
 }

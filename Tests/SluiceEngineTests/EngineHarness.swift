@@ -77,9 +77,12 @@ final class EngineHarness: Sendable {
         throw RedisServer.Failure.didNotStart
     }
 
-    private static func active(_ rules: [Rule], generation: UInt64, _ settings: ServiceSettings) -> ActiveRules {
+    private static func active(
+        _ rules: [Rule], generation: UInt64, _ settings: ServiceSettings,
+        eventMemoryMs: UInt64 = LimitsFile.standardEventMemoryMs
+    ) -> ActiveRules {
         ActiveRules(
-            LimitsFile(rules: rules),
+            LimitsFile(rules: rules, eventMemoryMs: eventMemoryMs),
             generation: generation,
             source: ActiveRules.Source(path: "", yaml: "", sha256: "", loadedAtMs: 0),
             keyPrefix: settings.keyPrefix
@@ -91,8 +94,12 @@ final class EngineHarness: Sendable {
         return try await loop.submit { body(lane.value.decider) }.get()
     }
 
-    func replace(rules: [Rule], generation: UInt64, births: [String: UInt64] = [:]) async throws {
-        let active = Self.active(rules, generation: generation, settings).with(births: births)
+    func replace(
+        rules: [Rule], generation: UInt64, births: [String: UInt64] = [:],
+        eventMemoryMs: UInt64 = LimitsFile.standardEventMemoryMs
+    ) async throws {
+        let active = Self.active(rules, generation: generation, settings, eventMemoryMs: eventMemoryMs)
+            .with(births: births)
         try await run { $0.use(active) }
     }
 
@@ -151,16 +158,74 @@ final class EngineHarness: Sendable {
         var message: String
     }
 
-    /// How full each limit of the entities is.
-    func inspect(
-        _ entities: [(dimension: String, value: [UInt8])],
-        atMs: UInt64?
-    ) async throws -> [(rule: String, limit: Limit, used: UInt64, resetMs: UInt64)] {
+    /// Takes back what an event counted.
+    func undo(
+        _ event: ReferenceModel.Request, cost: UInt64 = 0, amount: UInt64 = 0, atMs: UInt64?
+    ) async throws -> Bool {
+        let lane = lane
+        var message = WireUndoRequest()
+        message.action = String(decoding: event.action, as: UTF8.self)
+        message.entities = event.entities.map { WireEntity(dimension: $0.dimension, value: $0.value) }
+        message.eventID = Data(event.eventID)
+        message.atMs = atMs ?? 0
+        message.cost = UInt32(cost)
+        message.amount = amount
+        return try await loop.flatSubmit { [message] in
+            let decider = lane.value.decider
+            let done = decider.loop.makePromise(of: Bool.self)
+            do {
+                let call = try UndoCall(message, takesTime: decider.settings.clock == .request)
+                call.withView { view in
+                    decider.undo(view, cost: call.cost, amount: call.amount) {
+                        done.completeWith($0.mapError { $0 as any Error })
+                    }
+                }
+            } catch {
+                done.fail(error)
+            }
+            return done.futureResult
+        }.get()
+    }
+
+    /// Runs an operator's script on the hash of exactly these entities.
+    func run(
+        _ script: [UInt8], on entities: [(dimension: String, value: [UInt8])], argument: String
+    ) async throws -> Int64 {
         let lane = lane
         let wire = entities.map { WireEntity(dimension: $0.dimension, value: $0.value) }
         return try await loop.flatSubmit {
             let decider = lane.value.decider
-            let done = decider.loop.makePromise(of: [(rule: String, limit: Limit, used: UInt64, resetMs: UInt64)].self)
+            let done = decider.loop.makePromise(of: Int64.self)
+            guard let key = try? EntityList(wire).withView({ decider.key(of: $0) }) else {
+                return decider.loop.makeFailedFuture(Unanswered())
+            }
+            decider.perform([Array("EVAL".utf8), script, Array("1".utf8), key, Array(argument.utf8)]) {
+                done.completeWith($0.map { $0.integer(at: 0) }.mapError { $0 as any Error })
+            }
+            return done.futureResult
+        }.get()
+    }
+
+    /// One limit of an entity.
+    struct Inspected: Sendable {
+        var rule: String
+        var limit: Limit
+        var used: UInt64
+        var resetMs: UInt64
+        var blockedMs: UInt64
+        var blockStep: UInt64
+    }
+
+    /// How full each limit of the entities is.
+    func inspect(
+        _ entities: [(dimension: String, value: [UInt8])],
+        atMs: UInt64?
+    ) async throws -> [Inspected] {
+        let lane = lane
+        let wire = entities.map { WireEntity(dimension: $0.dimension, value: $0.value) }
+        return try await loop.flatSubmit {
+            let decider = lane.value.decider
+            let done = decider.loop.makePromise(of: [Inspected].self)
             let list: EntityList
             do throws(InvalidRequest) {
                 list = try EntityList(wire)
@@ -177,7 +242,11 @@ final class EngineHarness: Sendable {
                     }
                     done.completeWith(
                         result.mapError { $0 as any Error }.map { limits in
-                            zip(places, limits).map { ($0.0, $0.1, $1.used, $1.resetMs) }
+                            zip(places, limits).map {
+                                Inspected(
+                                    rule: $0.0, limit: $0.1, used: $1.used, resetMs: $1.resetMs,
+                                    blockedMs: $1.blockedMs, blockStep: $1.blockStep)
+                            }
                         }
                     )
                 }
@@ -200,6 +269,7 @@ final class EngineHarness: Sendable {
         message.mode = WireMode(request.mode)
         message.ageMs = request.ageMs
         message.atMs = atMs ?? 0
+        message.eventID = Data(request.eventID)
         let bytes: [UInt8] = try message.serializedBytes()
         return ByteBuffer(bytes: bytes)
     }

@@ -10,6 +10,10 @@ struct RandomTraffic {
     /// Taken out of force for a while.
     private var absent: [Rule] = []
     private static let dimensions = ["user", "device", "merchant", "tier"]
+    private static let cards = ["c0", "c1", "c2", "c3", "c4", "c5", "a longer card number than fits"]
+    /// Requests with an event id, of late.
+    private var events: [ReferenceModel.Request] = []
+    private var eventCount = 0
     private static let actions = ["login", "login.failed", "buy", "buy.now"]
     private static let windows: [UInt64] = [1, 7, 40, 100, 1_000, 1_234, 5_000, 60_000]
 
@@ -33,11 +37,21 @@ struct RandomTraffic {
 
     /// Limits over `windows`: the set of windows stays that of the rule, so that a live change keeps its counters.
     private mutating func limits(over windows: [UInt64]) -> [Limit] {
-        var limits = windows.map { Limit(max: maximum(), windowMs: $0, verdict: verdict(), text: "") }
-        while limits.count < 6, random.oneIn(3) {
-            limits.append(Limit(max: maximum(), windowMs: pick(windows), verdict: verdict(), text: ""))
-        }
+        var limits = windows.map { limit(windowMs: $0) }
+        while limits.count < 6, random.oneIn(3) { limits.append(limit(windowMs: pick(windows))) }
         return limits
+    }
+
+    private mutating func limit(windowMs: UInt64) -> Limit {
+        let steps = random.oneIn(4) ? Int.random(in: 1...3, using: &random) : 0
+        return Limit(
+            max: maximum(), windowMs: windowMs, verdict: verdict(), text: "",
+            blockForMs: (0..<steps).map { _ in pick([1, 20, 300, 2_000, 30_000]) })
+    }
+
+    private mutating func measure(_ per: [String]) -> Measure {
+        let others = (Self.dimensions + ["card", "card"]).filter { !per.contains($0) }
+        return pick([.count, .count, .sum, .distinct(dimension: pick(others))])
     }
 
     private mutating func verdict() -> Verdict { pick([.review, .challenge, .deny, .deny, .deny]) }
@@ -55,6 +69,7 @@ struct RandomTraffic {
         per.removeLast(Int.random(in: 0...per.count, using: &random))
         let windows = (0..<Int.random(in: 1...3, using: &random)).map { _ in pick(Self.windows) }
         var rule = Rule(name: "r\(number)", check: patterns(), per: per, limits: [])
+        rule.measure = measure(per)
         vary(&rule, windows: Array(Set(windows)).sorted())
         return rule
     }
@@ -96,6 +111,7 @@ struct RandomTraffic {
             if random.oneIn(5), windows.count > 1 { windows.removeLast() }
             windows = Set(windows).sorted()
             var rule = rules[index]
+            if random.oneIn(10) { rule.measure = measure(rule.per) }
             vary(&rule, windows: windows)
             rules[index] = rule
         }
@@ -114,16 +130,53 @@ struct RandomTraffic {
         }
     }
 
+    /// A request, new or the repeat of an event.
     mutating func request() -> ReferenceModel.Request {
+        if let event = someEvent(), random.oneIn(5) {
+            var event = event
+            if random.oneIn(4), event.cost < Caps.cost { event.cost += 1 }
+            return event
+        }
+        var request = newRequest()
+        if random.oneIn(4) {
+            eventCount += 1
+            request.eventID = Array("e\(eventCount)".utf8)
+            events.append(request)
+            if events.count > 40 { events.removeFirst() }
+        }
+        return request
+    }
+
+    /// One of the events of late; now and then one that has not come yet, or one of another mode.
+    mutating func someEvent() -> ReferenceModel.Request? {
+        guard var event = events.randomElement(using: &random) else { return nil }
+        if random.oneIn(10) { event.mode = pick([.check, .record]) }
+        if event.mode != .record { event.ageMs = 0 }
+        if random.oneIn(20) {
+            eventCount += 1
+            event.eventID = Array("e\(eventCount)".utf8)
+            events.append(event)
+        }
+        return event
+    }
+
+    /// What an undo names beside its event: 0, some of it, or more than there was.
+    mutating func share() -> UInt64 { pick([0, 0, 0, 1, 2, 100, 1 << 30]) }
+
+    private mutating func newRequest() -> ReferenceModel.Request {
         var entities: [(dimension: String, value: [UInt8])] = []
         for dimension in Self.dimensions where !random.oneIn(6) {
             entities.append((dimension, Array(pick(["a", "ab", "abc", "b", ""]).utf8)))
         }
+        if !random.oneIn(6) { entities.append(("card", Array(pick(Self.cards).utf8))) }
         let mode: Mode = pick([.check, .check, .check, .check, .peek, .record])
         let cost: UInt64 = random.oneIn(8) ? pick([2, 3, 7, 255, 256, 65_536, 0x7FFF_FFFF]) : pick([0, 1, 1, 1, 2])
+        let amount: UInt64 =
+            random.oneIn(8) ? pick([255, 65_536, 1 << 40, Caps.exactInteger]) : pick([0, 1, 2, 3, 10])
         let age: UInt64 = mode == .record && random.oneIn(2) ? UInt64.random(in: 0...3_000, using: &random) : 0
         return ReferenceModel.Request(
-            action: Array(pick(Self.actions).utf8), entities: entities, cost: cost, mode: mode, ageMs: age
+            action: Array(pick(Self.actions).utf8), entities: entities, cost: cost, amount: amount, mode: mode,
+            ageMs: age
         )
     }
 }

@@ -96,9 +96,15 @@ struct Counter: Hashable, Sendable {
     }
 
     /// Counts `weight` at its own time.
-    mutating func add(_ weight: UInt64, atMs timeMs: UInt64) {
-        pairs.append(Pair(tick: timeMs / tickMs, weight: min(weight, Caps.exactInteger)))
+    ///
+    /// - Returns: how much of it there was room for in the tick, which holds no more than the largest integer.
+    @discardableResult
+    mutating func add(_ weight: UInt64, atMs timeMs: UInt64) -> UInt64 {
+        let tick = timeMs / tickMs
+        let before = pairs.first { $0.tick == tick }?.weight ?? 0
+        pairs.append(Pair(tick: tick, weight: min(weight, Caps.exactInteger)))
         rebuild { $0 }
+        return min(weight, Caps.exactInteger - before)
     }
 
     /// Merges the oldest pair into the next, at the later tick, until there are at most `count`.

@@ -42,12 +42,12 @@ struct Reading {
             guard weight > 0 else { return }
             counter.adopt(applied.resolution(windowMs: windowMs))
             guard counter.reaches(ageMs: ageMs, before: timeMs) else { return }
-            counter.add(weight, atMs: timeMs - ageMs)
+            let added = counter.add(weight, atMs: timeMs - ageMs)
             if counter.tickMs == 1, largestMax <= applied.rule.exactUpTo {
                 counter.mergeOldest(toAtMost: largestMax + 1)
             }
             cell.tally = .weights(counter)
-            counted = (contribution, timeMs - ageMs)
+            counted = (.weight(added), timeMs - ageMs)
         case (.members(var set), .member(let value)):
             guard set.reaches(ageMs: ageMs, before: timeMs) else { return }
             let isNew = !set.contains(value)

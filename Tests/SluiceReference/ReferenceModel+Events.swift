@@ -56,6 +56,7 @@ extension ReferenceModel {
             // A denial of a later time was to end when that time came. The clock has been set back, and it might not.
             let isStale = answer.verdict == .deny && now + 1_000 < answer.atMs
             if !isStale { return Decision(repeating: answer) }
+            if memory.isUndone { return answerUndone(request, event, memory, atMs: now) }
         }
         let (decision, counted) = decideAnew(request, atMs: now)
         let isRefused = decision.verdict == .deny
