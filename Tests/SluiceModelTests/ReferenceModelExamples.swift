@@ -10,18 +10,26 @@ extension ReferenceModel {
         _ action: String = "buy",
         _ entities: Dimensions = ["user": "u1"],
         cost: UInt64 = 1,
+        amount: UInt64 = 0,
+        event: String = "",
+        listing: Listing? = nil,
         at now: UInt64
     ) -> Decision {
-        decide(Request(action, entities, cost: cost), atMs: now)
+        decide(Request(action, entities, cost: cost, amount: amount, event: event, listing: listing), atMs: now)
     }
 
     mutating func peek(
         _ action: String = "buy",
         _ entities: Dimensions = ["user": "u1"],
         cost: UInt64 = 1,
+        amount: UInt64 = 0,
+        event: String = "",
+        listing: Listing? = nil,
         at now: UInt64
     ) -> Decision {
-        decide(Request(action, entities, cost: cost, mode: .peek), atMs: now)
+        var request = Request(action, entities, cost: cost, amount: amount, event: event, listing: listing)
+        request.mode = .peek
+        return decide(request, atMs: now)
     }
 
     @discardableResult
@@ -29,15 +37,41 @@ extension ReferenceModel {
         _ action: String = "buy",
         _ entities: Dimensions = ["user": "u1"],
         cost: UInt64 = 1,
+        amount: UInt64 = 0,
         ageMs: UInt64 = 0,
+        event: String = "",
+        listing: Listing? = nil,
         at now: UInt64
     ) -> Decision {
-        decide(Request(action, entities, cost: cost, mode: .record, ageMs: ageMs), atMs: now)
+        var request = Request(action, entities, cost: cost, amount: amount, event: event, listing: listing)
+        request.mode = .record
+        request.ageMs = ageMs
+        return decide(request, atMs: now)
+    }
+
+    @discardableResult
+    mutating func undo(
+        _ action: String = "buy",
+        _ entities: Dimensions = ["user": "u1"],
+        event: String,
+        cost: UInt64 = 0,
+        amount: UInt64 = 0,
+        at now: UInt64
+    ) -> Bool {
+        undo(
+            action: Array(action.utf8), entities: entities.bytes, eventID: Array(event.utf8), cost: cost,
+            amount: amount,
+            atMs: now)
     }
 
     /// Checks at each time and returns the verdicts.
     mutating func verdicts(_ times: UInt64...) -> [Verdict] {
         times.map { check(at: $0).verdict }
+    }
+
+    /// How long every limit still blocks, in the order of `inspect`.
+    func blockedMs(_ entities: Dimensions = ["user": "u1"], at now: UInt64) -> [UInt64] {
+        inspect(entities.bytes, atMs: now).map(\.blockedMs)
     }
 
     /// What every limit has used, in the order of `inspect`.
@@ -51,10 +85,15 @@ extension ReferenceModel.Request {
         _ action: String,
         _ entities: ReferenceModel.Dimensions,
         cost: UInt64 = 1,
+        amount: UInt64 = 0,
         mode: Mode = .check,
-        ageMs: UInt64 = 0
+        ageMs: UInt64 = 0,
+        event: String = "",
+        listing: ReferenceModel.Listing? = nil
     ) {
-        self.init(action: Array(action.utf8), entities: entities.bytes, cost: cost, mode: mode, ageMs: ageMs)
+        self.init(
+            action: Array(action.utf8), entities: entities.bytes, cost: cost, amount: amount, mode: mode, ageMs: ageMs,
+            eventID: Array(event.utf8), listing: listing)
     }
 }
 
@@ -70,6 +109,7 @@ extension Rule {
         count: [String]? = nil,
         per: [String] = ["user"],
         when: KeyValuePairs<String, [String]> = [:],
+        measure: Measure = .count,
         limits: [Limit],
         counting: Counting = .admitted,
         shadow: Bool = false,
@@ -83,6 +123,7 @@ extension Rule {
             count: count?.map(Pattern.init(spelled:)),
             per: per,
             when: when.conditions,
+            measure: measure,
             limits: limits,
             counting: counting,
             shadow: shadow,
@@ -94,8 +135,10 @@ extension Rule {
 }
 
 extension Limit {
-    static func most(_ max: UInt64, in windowMs: UInt64, _ verdict: Verdict = .deny) -> Limit {
-        Limit(max: max, windowMs: windowMs, verdict: verdict, text: "\(max) per \(windowMs)ms")
+    static func most(
+        _ max: UInt64, in windowMs: UInt64, _ verdict: Verdict = .deny, blockForMs: [UInt64] = []
+    ) -> Limit {
+        Limit(max: max, windowMs: windowMs, verdict: verdict, text: "\(max) per \(windowMs)ms", blockForMs: blockForMs)
     }
 }
 

@@ -5,8 +5,8 @@ struct Cell: Hashable, Sendable {
     var measure: Measure
     /// What was counted with `measure`.
     var tally: Tally
-    /// Which of the tally's lives this is: from its first pair or member until nothing is left. 0 while it is empty, and
-    /// until it is kept for the first time.
+    /// Which of the tally's lives this is: from its first pair or member until nothing is left. 0 while it is empty,
+    /// and until it is kept for the first time.
     var life = 0
     /// By the verdict of the limit that started it.
     var blocks: [Verdict: Block] = [:]

@@ -8,8 +8,8 @@ extension ReferenceModel {
         return rules.filter { Set($0.per) == dimensions }.reduce(into: []) { $0.formUnion($1.windows) }
     }
 
-    /// The cell as a request finds it before time is taken into account: the one that is kept, else one that starts from
-    /// another window of the rule, else an empty one.
+    /// The cell as a request finds it before time is taken into account: the one that is kept, else one that starts
+    /// from another window of the rule, else an empty one.
     func stored(_ key: CellKey, _ applied: AppliedRule, atMs now: UInt64) -> Cell {
         let (measure, windowMs) = (applied.rule.measure, key.window.windowMs)
         if let stored = cells[key] { return stored.read(as: measure, windowMs: windowMs) }
@@ -36,8 +36,8 @@ extension ReferenceModel {
     public mutating func beginRun() { asRead = cells }
 
     /// What another window of the rule holds: first those no longer in force, with all they have; then those that still
-    /// are, with what was counted before this one was born and without their blocks. Of each kind the shortest that is at
-    /// least as long, else the longest. Nil if none holds anything.
+    /// are, with what was counted before this one was born and without their blocks. Of each kind the shortest that is
+    /// at least as long, else the longest. Nil if none holds anything.
     private func origin(of key: CellKey, _ measure: Measure) -> (tally: Tally, blocks: [Verdict: Block])? {
         let inForce = inForce(on: key.tuple)
         let others = (asRead ?? cells)[tuple: key.tuple].filter {
@@ -57,8 +57,8 @@ extension ReferenceModel {
         return nil
     }
 
-    /// Keeps a cell. What is out of force on its tuple goes, unless a cell of its rule may still start from it: one is not
-    /// there yet, and none began with this request.
+    /// Keeps a cell. What is out of force on its tuple goes, unless a cell of its rule may still start from it: one is
+    /// not there yet, and none began with this request.
     mutating func write(_ cell: Cell, _ key: CellKey) {
         let before = cells[key]
         guard !cell.isEmpty else {

@@ -2,8 +2,8 @@ import SluiceModel
 
 /// What Sluice must answer, written to be read rather than to be fast: the truth that tests hold the Redis scripts
 /// against. Every counter is an explicit list of (tick, weight) pairs or of members that lives as long as the model;
-/// times are whole milliseconds, all arithmetic is on integers. Values of entities are taken as they come, normalised by
-/// whoever asks.
+/// times are whole milliseconds, all arithmetic is on integers. Values of entities are taken as they come, normalised
+/// by whoever asks.
 public struct ReferenceModel: Sendable {
     /// In file order.
     var rules: [Rule]
@@ -33,8 +33,8 @@ public struct ReferenceModel: Sendable {
         self.eventMemoryMs = eventMemoryMs
     }
 
-    /// Puts other rules in force. Counters stay: they follow a rule's name and hold what happened. A window that was not
-    /// in force just before is young from `now` on.
+    /// Puts other rules in force. Counters stay: they follow a rule's name and hold what happened. A window that was
+    /// not in force just before is young from `now` on.
     public mutating func replace(rules: [Rule], atMs now: UInt64 = 0) {
         let before = Set(self.rules.flatMap(\.windows))
         let after = Set(rules.flatMap(\.windows))
