@@ -77,7 +77,15 @@ extension LimitsReader {
         for listing in lists.listings {
             patterns[listing.kind, default: [:]][listing.dimension, default: []] += listing.patterns
         }
-        let covers = patterns.mapValues { $0.mapValues { ListCover($0) } }
+        let covers = patterns.mapValues { dimensions in
+            Dictionary(
+                uniqueKeysWithValues: dimensions.map { dimension, patterns in
+                    (
+                        dimension,
+                        ListCover(patterns, areAddresses: declarations.normalizers[dimension]?.isAddress ?? false)
+                    )
+                })
+        }
         for (value, position) in lists.positions.sorted(by: { $0.value < $1.value }) {
             let stronger = ListKind.allCases.prefix { $0 != value.kind }
             let winner = stronger.first { covers[$0]?[value.dimension]?.covers(value.pattern) ?? false }

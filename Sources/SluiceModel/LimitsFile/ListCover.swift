@@ -5,9 +5,10 @@ struct ListCover {
     /// The prefixes that `networks` have.
     private let prefixes: Set<Int>
 
-    init(_ patterns: [Pattern]) {
+    /// - Parameter areAddresses: whether the dimension is of type ip.
+    init(_ patterns: [Pattern], areAddresses: Bool) {
         texts = PatternIndex(patterns)
-        networks = Set(patterns.compactMap(\.network))
+        networks = areAddresses ? Set(patterns.compactMap(\.network)) : []
         prefixes = Set(networks.map(\.prefix))
     }
 
