@@ -6,6 +6,14 @@ public enum Normalizer: Hashable, Sendable {
     /// IPv4, 1 to 128 for IPv6. What is no address stays as it is.
     case ip(v4Prefix: Int, v6Prefix: Int)
 
+    /// Whether it is of type ip, so that its lists may name networks.
+    public var isAddress: Bool {
+        switch self {
+        case .lower: false
+        case .ip: true
+        }
+    }
+
     /// Appends the normalised form of `value` and returns true; appends nothing and returns false where that is
     /// `value` itself. Applied to what it made, it changes nothing.
     ///

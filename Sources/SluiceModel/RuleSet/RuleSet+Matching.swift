@@ -45,8 +45,8 @@ extension RuleSet {
         _ index: DimensionIndex,
         into uses: inout [RuleUse]
     ) {
-        guard let plan = plan(of: request.slice(request.action)) else { return }
-        for step in plans[plan] {
+        guard let steps = plans.steps(of: request.slice(request.action)) else { return }
+        for step in steps {
             if request.mode == .record && !step.counts { continue }
             if let use = use(of: step.rule, request, index, judges: step.judges, counts: step.counts) {
                 uses.append(use)
@@ -69,23 +69,8 @@ extension RuleSet {
 
     /// The longest window of the rules that count `action`; nil when none does.
     public func longestCountedWindowMs(of action: UnsafeRawBufferPointer) -> UInt64? {
-        guard let plan = plan(of: action) else { return nil }
-        return plans[plan].lazy.filter(\.counts)
-            .flatMap { step in
-                let overrides = self.compiled[step.rule].overrides.lazy.compactMap(\.variant)
-                return [self.compiled[step.rule].variant] + overrides
-            }
-            .flatMap { self.variants[$0].limits.lazy.map(\.windowMs) }
-            .max()
-    }
-
-    private func plan(of action: UnsafeRawBufferPointer) -> Int? {
-        if let exact = exactActions.find(action) { return exact }
-        for length in prefixLengths where length <= action.count {
-            let prefix = UnsafeRawBufferPointer(rebasing: action[..<length])
-            if let plan = prefixActions.find(prefix) { return plan }
-        }
-        return nil
+        guard let steps = plans.steps(of: action) else { return nil }
+        return steps.lazy.filter(\.counts).map { self.compiled[$0.rule].longestWindowMs }.max()
     }
 
     private func use(
@@ -107,33 +92,8 @@ extension RuleSet {
                 guard condition.values.match(value) != nil else { return nil }
             }
         }
-        guard let variant = variant(of: rule, request, index) else { return nil }
+        let override = compiled[rule].overrides.winner(of: request, index)
+        guard let variant = override.map(\.variant) ?? compiled[rule].variant else { return nil }
         return RuleUse(variant: Int32(variant), tuple: Int16(tupleOfRule[rule]), judges: judges, counts: counts)
-    }
-
-    /// The most specific override that matches: more exact values, then longer prefixes, then file order. Nil when
-    /// it exempts.
-    private func variant(
-        of rule: Int,
-        _ request: RequestView,
-        _ index: DimensionIndex
-    ) -> Int? {
-        var best: (exact: Int, prefix: Int)?
-        var chosen: Int? = compiled[rule].variant
-        overrides: for override in compiled[rule].overrides {
-            var (exact, prefix) = (0, 0)
-            for condition in override.conditions {
-                guard let value = index.value(condition.dimension, of: request) else { continue overrides }
-                switch condition.values.match(value) {
-                case .exact: exact += 1
-                case .prefix(let count): prefix += count
-                case nil: continue overrides
-                }
-            }
-            if let best, (best.exact, best.prefix) >= (exact, prefix) { continue }
-            best = (exact, prefix)
-            chosen = override.variant
-        }
-        return chosen
     }
 }

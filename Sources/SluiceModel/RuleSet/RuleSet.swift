@@ -10,24 +10,13 @@ public final class RuleSet: Sendable {
         public let fields: [String]
     }
 
-    /// What one rule does with an action.
-    struct Plan: Sendable {
-        var rule: Int
-        var judges: Bool
-        var counts: Bool
-    }
-
-    struct CompiledOverride: Sendable {
-        var conditions: [(dimension: Int, values: ValueSet)]
-        /// Nil: exempt.
-        var variant: Int?
-    }
-
     struct CompiledRule: Sendable {
         var dimensions: [Int]
         var when: [(dimension: Int, values: ValueSet)]
         var variant: Int
-        var overrides: [CompiledOverride]
+        var overrides: OverrideTable
+        /// Of its own limits and of those of its overrides.
+        var longestWindowMs: UInt64
     }
 
     public let generation: UInt64
@@ -48,11 +37,7 @@ public final class RuleSet: Sendable {
 
     let compiled: [CompiledRule]
     let dimensionTable: ByteTable
-    let exactActions: ByteTable
-    let prefixActions: ByteTable
-    /// Lengths of the prefixes in `prefixActions`, longest first.
-    let prefixLengths: [Int]
-    let plans: [[Plan]]
+    let plans: ActionPlans
 
     /// - Parameters:
     ///   - rules: checked, as `LimitsFile.parse` gives them, with the values they name in normal form.
@@ -78,18 +63,16 @@ public final class RuleSet: Sendable {
             variants.append(RuleVariant(rule: index, of: rule, limits: rule.limits))
             let own = variants.count - 1
             let overrides = rule.overrides.map { override in
-                var variant: Int?
-                if case .limits(let limits) = override.effect {
-                    variants.append(RuleVariant(rule: index, of: rule, limits: limits))
-                    variant = variants.count - 1
-                }
-                return CompiledOverride(conditions: compile(override.conditions), variant: variant)
+                guard case .limits(let limits) = override.effect else { return (override.conditions, Int?.none) }
+                variants.append(RuleVariant(rule: index, of: rule, limits: limits))
+                return (override.conditions, variants.count - 1)
             }
             return CompiledRule(
                 dimensions: rule.per.map(number),
                 when: compile(rule.when),
                 variant: own,
-                overrides: overrides
+                overrides: OverrideTable(overrides, number: number),
+                longestWindowMs: variants[own...].lazy.flatMap { $0.limits.lazy.map(\.windowMs) }.max() ?? 0
             )
         }
         self.variants = variants
@@ -113,33 +96,6 @@ public final class RuleSet: Sendable {
         hasNormalizers = !normalizers.isEmpty
         dimensionTable = ByteTable(names.enumerated().map { (Array($1.utf8), $0) })
 
-        (exactActions, prefixActions, prefixLengths, plans) = Self.planActions(rules)
-    }
-
-    /// A plan for every action the file spells out and for every prefix. An action that is not spelled out follows
-    /// the longest prefix it begins with: any other prefix of the action is a prefix of that one too.
-    private static func planActions(_ rules: [Rule]) -> (ByteTable, ByteTable, [Int], [[Plan]]) {
-        let patterns = Set(rules.lazy.flatMap { $0.check + $0.count })
-        var plans: [[Plan]] = []
-        func plan(_ matches: (Pattern) -> Bool) -> Int {
-            plans.append(
-                rules.enumerated().compactMap { index, rule in
-                    let judges = rule.check.contains(where: matches)
-                    let counts = rule.count.contains(where: matches)
-                    return judges || counts ? Plan(rule: index, judges: judges, counts: counts) : nil
-                }
-            )
-            return plans.count - 1
-        }
-        let exact = patterns.filter { !$0.isPrefix }.map { action in
-            let bytes = Array(action.text.utf8)
-            return (bytes, plan { $0.isPrefix ? bytes.starts(with: $0.text.utf8) : $0 == action })
-        }
-        let prefixes = patterns.filter(\.isPrefix).map { prefix in
-            let bytes = Array(prefix.text.utf8)
-            return (bytes, plan { $0.isPrefix && bytes.starts(with: $0.text.utf8) })
-        }
-        let lengths = Set(prefixes.map { $0.0.count }).sorted(by: >)
-        return (ByteTable(exact), ByteTable(prefixes), lengths, plans)
+        plans = ActionPlans(rules)
     }
 }

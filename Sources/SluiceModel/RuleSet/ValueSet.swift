@@ -6,20 +6,14 @@ struct ValueSet: Sendable {
         case prefix(Int)
     }
 
-    private let exact: ByteTable
-    /// Longest first, so that the first match is the longest.
-    private let prefixes: [[UInt8]]
+    private let patterns: PatternTable
 
     init(_ patterns: [Pattern]) {
-        exact = ByteTable(patterns.filter { !$0.isPrefix }.map { (Array($0.text.utf8), 0) })
-        prefixes = patterns.filter(\.isPrefix).map { Array($0.text.utf8) }.sorted { $0.count > $1.count }
+        self.patterns = PatternTable(patterns.map { ($0, 0) })
     }
 
     func match(_ value: UnsafeRawBufferPointer) -> Match? {
-        if exact.find(value) != nil { return .exact }
-        for prefix in prefixes where prefix.count <= value.count && value.starts(with: prefix) {
-            return .prefix(prefix.count)
-        }
-        return nil
+        if patterns.literal(value) != nil { return .exact }
+        return patterns.longestPrefix(value).map { .prefix($0.count) }
     }
 }
