@@ -29,7 +29,7 @@ local function measureSet(c)
   total[c], first[c], last[c] = #body[c] / width, (seenAt(c, 1)), (seenAt(c, #body[c] - width + 1))
 end
 
-local function decodeSet(c, kind, value, widths, window)
+local function decodeSet(c, counter, value, widths, window)
   local ow = (widths - widths % 16) / 16
   local width = MEMBER + ow
   local length = #value - 13
@@ -38,7 +38,9 @@ local function decodeSet(c, kind, value, widths, window)
     return
   end
   local own, b = unpack_('>I2I6', value, 6)
-  if kind and kind ~= own then
+  -- An undo takes a set as it is.
+  if not cKind[counter] then cKind[counter] = own end
+  if cKind[counter] ~= own then
     life[c] = nil
     return
   end
@@ -70,7 +72,7 @@ local function decode(c, counter, value, window)
     return
   end
   if flags % 4 == 2 then
-    decodeSet(c, cKind[counter], value, widths, window)
+    decodeSet(c, counter, value, widths, window)
   else
     decodePairs(c, value, flags, widths, window)
   end

@@ -74,6 +74,21 @@ struct RandomTraffic {
         return rule
     }
 
+    /// What a limits file lets a set hold.
+    private mutating func bound(_ rule: inout Rule) {
+        guard rule.measure.distinctDimension != nil else { return }
+        func bounded(_ limit: Limit) -> Limit {
+            var limit = limit
+            limit.max = min(limit.max, Caps.distinctMax)
+            return limit
+        }
+        rule.limits = rule.limits.map(bounded)
+        for index in rule.overrides.indices {
+            guard case .limits(let limits) = rule.overrides[index].effect else { continue }
+            rule.overrides[index].effect = .limits(limits.map(bounded))
+        }
+    }
+
     /// Everything of a rule but its name, its tuple and its windows.
     private mutating func vary(_ rule: inout Rule, windows: [UInt64]) {
         rule.check = patterns()
@@ -94,6 +109,7 @@ struct RandomTraffic {
             let effect: Override.Effect = random.oneIn(4) ? .exempt : .limits(limits(over: own))
             rule.overrides.append(Override(conditions: distinct, effect: effect))
         }
+        bound(&rule)
     }
 
     /// A live change: other limits, actions, resolutions and windows for the same rules; rules go and come back.

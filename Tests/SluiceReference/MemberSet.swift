@@ -96,8 +96,8 @@ struct MemberSet: Hashable, Sendable {
             insert(member)
         } else {
             insert(Member(value: value, seenMs: timeMs))
-            while used > count { members.removeFirst() }
         }
+        while used > count { members.removeFirst() }
     }
 
     /// Behind all that were not seen later.

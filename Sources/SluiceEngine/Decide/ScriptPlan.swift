@@ -56,7 +56,7 @@ struct ScriptPlan: Sendable {
                 arguments: Array(arguments.readableBytesView),
                 argumentCount: 1 + variant.counters.count,
                 fields: variant.counters.map { numbers[$0.field]! },
-                member: Int32(rule.measure.distinctDimension.flatMap(rules.dimensions.firstIndex(of:)) ?? -1),
+                member: Int32(rules.distinctDimensionOfRule[variant.rule] ?? -1),
                 isSum: rule.measure == .sum
             )
         }
