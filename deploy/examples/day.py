@@ -10,7 +10,7 @@ SHOPPING = [10, 6, 4, 3, 3, 5, 10, 20, 30, 36, 40, 46, 58, 52, 44, 42, 44, 52, 6
 OFFICE = [0, 0, 0, 0, 0, 0, 0, 2, 18, 24, 22, 18, 10, 18, 22, 22, 18, 8, 2, 0, 0, 0, 0, 0]
 
 USERS = 4_200
-SESSIONS = 5_000
+SESSIONS = 4_800
 MERCHANTS = 160
 NEW_MERCHANTS = 12  # m1 ... m12 have been here for a few days only
 MARKETS = ["SG", "SG", "SG", "MY", "MY", "ID"]
@@ -45,14 +45,24 @@ class Day:
             hour += 1
         return hour * HOUR + self.below(HOUR)
 
+    def price(self):
+        """What a basket costs, in cents: mostly small change, now and then a phone."""
+        if self.chance(40):
+            return self.between(150, 900) * 100
+        return self.between(4, 120) * 100 - 5
+
     def new_user(self):
         self.signups += 1
         return f"n{self.signups}"
 
-    def emit(self, at, action, entities, cost=1, record=False, label=None):
+    def emit(self, at, action, entities, cost=1, amount=0, record=False, event_id=None, label=None):
         event = {"at": DAY_START + at, "action": action, "entities": entities, "cost": cost}
+        if amount:
+            event["amount"] = amount
         if record:
             event["mode"] = "record"
+        if event_id is not None:
+            event["event_id"] = event_id
         if label is not None:
             event["label"] = label
         self.events.append(event)
@@ -65,19 +75,24 @@ class Day:
 
 
 class Shopper:
-    """A customer: an account, a device, an address that may be shared, a card or two."""
+    """A customer: an account, a device, an address that may be shared, a card or two, a bank account."""
 
     def __init__(self, number):
+        home = number // 2  # two accounts a household
         self.user = f"u{number}"
-        self.device = f"d{number}"
+        # One household in eight has a tablet for both, nearly all share the account that a refund goes to.
+        self.device = f"d-home{home}" if home % 8 == 0 else f"d{number}"
+        self.payout = f"b{home}"
         self.cards = [f"c{number}a", f"c{number}b"] if number % 3 == 0 else [f"c{number}a"]
         self.market = MARKETS[number % len(MARKETS)]
         if number % 40 == 0:
             self.ip = "198.51.100.7"  # an office of a hundred people
         elif number % 10 == 1:
             self.ip = f"198.18.0.{number // 10 % 6}"  # a mobile carrier, seventy customers an address
+        elif home % 3 == 0:
+            # A household with version 6: every device has an address of its own in the household's /64.
+            self.ip = f"2001:db8:1:{home:x}::{number % 2 + 1}"
         else:
-            home = number // 2  # two accounts a household
             self.ip = f"100.{64 + home // 65_536}.{home // 256 % 256}.{home % 256}"
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""One simulated day of a marketplace as event lines: honest people, and eight things a limiter is for.
+"""One simulated day of a marketplace as event lines: honest people, and what a limiter is for.
 
 usage: generate.py [--seed N] [--out FILE|-]
 
 Lines are sorted by time and have the form that `sluice replay` reads, with one key more: "label" names the attack
 a line belongs to; honest lines have none. Only integers are drawn, so a seed gives the same bytes on every Python
-from 3.9. The outcomes (failed logins, declined payments) are recorded whatever a limiter would have said, as in the
-history of a shop that had none.
+from 3.9. The outcomes (failed logins, declined payments, cancelled orders, refunds paid) are recorded whatever a
+limiter would have said, as in the history of a shop that had none.
 """
 import argparse
 import os
@@ -30,14 +30,21 @@ def log_in(day, at, who, fail_per_mille=90):
     return at + day.between(5 * SECOND, 90 * SECOND)
 
 
-def pay(day, at, who, device=None):
+def pay(day, at, who, amount, device=None):
     """Pays for a basket, with another try or card after a decline; returns when, and whether it worked."""
     for _ in range(3):
         entities = {"user": who.user, "device": device or who.device, "card": day.pick(who.cards)}
-        day.emit(at, "payment.attempt", entities)
+        if day.chance(15):
+            # The gateway lost the answer and asks again: one payment, one id, counted once.
+            payment = f"pay-{at}-{who.user}"
+            day.emit(at, "payment.attempt", entities, amount=amount, event_id=payment)
+            at += 2 * SECOND
+            day.emit(at, "payment.attempt", entities, amount=amount, event_id=payment)
+        else:
+            day.emit(at, "payment.attempt", entities, amount=amount)
         if not day.chance(45):
             return at + day.between(SECOND, 4 * SECOND), True
-        day.emit(at + day.between(300, 2 * SECOND), "payment.declined", entities, record=True)
+        day.emit(at + day.between(300, 2 * SECOND), "payment.declined", entities, amount=amount, record=True)
         at += day.between(15 * SECOND, 80 * SECOND)
     return at, False
 
@@ -51,11 +58,23 @@ def buy(day, at, who, shop, device=None):
             coupon = f"ref-{day.between(1, 400)}"
         day.emit(at, "coupon.redeem", {"user": who.user, "device": device or who.device, "coupon": coupon})
         at += day.between(4 * SECOND, 40 * SECOND)
-    at, paid = pay(day, at, who, device)
+    amount = day.price()
+    at, paid = pay(day, at, who, amount, device)
     if paid:
         entities = {"user": who.user, "device": device or who.device, "merchant": name, "tier": tier}
-        day.emit(at, "checkout", {**entities, "market": who.market})
+        day.emit(at, "checkout", {**entities, "market": who.market}, amount=amount)
+        if day.chance(25):
+            regret = at + day.between(2 * MINUTE, 3 * HOUR)
+            day.emit(regret, "order.cancel", {**entities, "market": who.market}, amount=amount, record=True)
     return at + day.between(20 * SECOND, 4 * MINUTE)
+
+
+def sign_up(day, at, who):
+    name = day.new_user()
+    newcomer = {"user": name, "email": f"{name}@post.example", "ip": who.ip, "device": f"d-{name}"}
+    day.emit(at, "signup", newcomer)
+    if day.chance(50):
+        day.emit(at + day.between(8 * SECOND, 30 * SECOND), "signup", newcomer)  # the form, once more
 
 
 def shopping(day, shoppers):
@@ -63,8 +82,7 @@ def shopping(day, shoppers):
         at = day.moment(SHOPPING)
         who = day.pick(shoppers)
         if day.chance(45):
-            newcomer = {"user": day.new_user(), "ip": who.ip, "device": f"d-{day.signups}"}
-            day.emit(at, "signup", newcomer)
+            sign_up(day, at, who)
             continue
         if day.chance(900):
             at = log_in(day, at, who)
@@ -74,13 +92,20 @@ def shopping(day, shoppers):
                 at = buy(day, at, who, merchant(day))
         elif day.chance(60):
             refund(day, at, who, day.pick(["not-received", "not-as-described", "changed-mind", "changed-mind"]))
+        elif day.chance(140):
+            name, _ = merchant(day)
+            day.emit(at, "review.post", {"user": who.user, "device": who.device, "merchant": name})
 
 
 def refund(day, at, who, reason):
     items = 1 if day.chance(850) else day.between(2, 3)
     name, tier = merchant(day)
     for _ in range(items):
-        day.emit(at, "refund.request", {"user": who.user, "merchant": name, "tier": tier, "reason": reason})
+        entities = {"user": who.user, "payout": who.payout, "merchant": name, "tier": tier, "reason": reason}
+        amount = day.price()
+        day.emit(at, "refund.request", entities, amount=amount)
+        if day.chance(800):
+            day.emit(at + day.between(20 * MINUTE, 5 * HOUR), "refund.paid", entities, amount=amount, record=True)
         at += day.between(15 * SECOND, 60 * SECOND)
 
 
@@ -104,6 +129,17 @@ def selling(day):
         day.emit(day.moment(OFFICE), "listing.create", entities, cost=day.between(1, 10))
 
 
+def companies(day):
+    """Four companies furnish offices and buy presents: few orders, large ones."""
+    for number in range(1, 5):
+        at = 9 * HOUR + day.below(5 * HOUR)
+        for _ in range(day.between(4, 7)):
+            name, tier = merchant(day)
+            entities = {"user": f"biz-{number}", "device": f"d-biz{number}", "merchant": name, "tier": tier}
+            day.emit(at, "checkout", {**entities, "market": "SG"}, amount=day.between(300, 1_200) * 100)
+            at += day.between(3 * MINUTE, 40 * MINUTE)
+
+
 def call_centre(day, shoppers):
     """Agents at one address log in for customers who have forgotten everything."""
     for _ in range(140):
@@ -125,16 +161,18 @@ def kiosks(day, shoppers):
 def late_parcels(day, shoppers):
     """A merchant whose carrier is on strike: honest customers ask for their money."""
     for _ in range(9):
-        entities = {"user": day.pick(shoppers).user, "merchant": "m77", "tier": "standard", "reason": "not-received"}
-        day.emit(day.moment(SHOPPING), "refund.request", entities)
+        who = day.pick(shoppers)
+        entities = {"user": who.user, "payout": who.payout, "merchant": "m77", "tier": "standard"}
+        at = day.moment(SHOPPING)
+        day.emit(at, "refund.request", {**entities, "reason": "not-received"}, amount=day.price())
 
 
 def monitoring(day):
-    """A synthetic order every five minutes, and one in a test shop."""
-    for minute in range(0, 24 * 60, 5):
-        shop = "m-test-sg" if minute % 10 == 0 else "m-mall"
+    """A synthetic order every fifteen minutes, in a test shop and in a real one by turns."""
+    for minute in range(0, 24 * 60, 15):
+        shop = "m-test-sg" if minute % 30 == 0 else "m-mall"
         entities = {"user": "probe", "merchant": shop, "tier": "standard", "market": "SG"}
-        day.emit(minute * MINUTE + 7 * SECOND, "checkout", entities)
+        day.emit(minute * MINUTE + 7 * SECOND, "checkout", entities, amount=995)
 
 
 def flash_sale(day, shoppers):
@@ -149,10 +187,10 @@ def flash_sale(day, shoppers):
         if day.chance(450):
             # They wait in front of the door: most are logged in when it opens.
             log_in(day, at - day.between(2 * MINUTE, 25 * MINUTE), who)
-        at, paid = pay(day, at, who)
+        at, paid = pay(day, at, who, 4_995)
         if paid:
             entities = {"user": who.user, "device": who.device, "merchant": "m-flagship", "tier": "flagship"}
-            day.emit(at, "checkout", {**entities, "market": who.market})
+            day.emit(at, "checkout", {**entities, "market": who.market}, amount=4_995)
 
 
 def simulate(seed):
@@ -160,6 +198,7 @@ def simulate(seed):
     shoppers = [Shopper(number) for number in range(USERS)]
     shopping(day, shoppers)
     selling(day)
+    companies(day)
     call_centre(day, shoppers)
     kiosks(day, shoppers)
     late_parcels(day, shoppers)
