@@ -97,6 +97,10 @@ extension RuleSet {
         anywhere: Bool = false
     ) -> RuleUse? {
         for dimension in compiled[rule].dimensions where index.value(dimension, of: request) == nil { return nil }
+        // What is to join a set needs a value; who only looks at the size of one needs none.
+        if counts, let measured = distinctDimensionOfRule[rule], index.value(measured, of: request) == nil {
+            return nil
+        }
         if !anywhere {
             for condition in compiled[rule].when {
                 guard let value = index.value(condition.dimension, of: request) else { return nil }

@@ -25,8 +25,6 @@ public final class RuleSet: Sendable {
 
     struct CompiledRule: Sendable {
         var dimensions: [Int]
-        /// The dimension whose values it tells apart.
-        var distinctDimension: Int?
         var when: [(dimension: Int, values: ValueSet)]
         var variant: Int
         var overrides: [CompiledOverride]
@@ -39,6 +37,8 @@ public final class RuleSet: Sendable {
     public let tuples: [Tuple]
     /// Per rule, its tuple.
     public let tupleOfRule: [Int]
+    /// Per rule, the dimension whose values it tells apart, as an index into `dimensions`; nil of other measures.
+    public let distinctDimensionOfRule: [Int?]
     /// Dimensions that some rule names or that have a normaliser.
     public let dimensions: [String]
     /// Per dimension, how its values are rewritten before anything looks at them; nil: they stay.
@@ -87,7 +87,6 @@ public final class RuleSet: Sendable {
             }
             return CompiledRule(
                 dimensions: rule.per.map(number),
-                distinctDimension: rule.measure.distinctDimension.map(number),
                 when: compile(rule.when),
                 variant: own,
                 overrides: overrides
@@ -107,6 +106,7 @@ public final class RuleSet: Sendable {
             fields[tupleOfRule[variant.rule]].formUnion(variant.counters.map(\.field))
         }
         tuples = zip(perOfTuple, fields).map { Tuple(dimensions: $0.map(number), fields: $1.sorted()) }
+        distinctDimensionOfRule = rules.map { $0.measure.distinctDimension.map(number) }
         for name in normalizers.keys.sorted() { _ = number(name) }
         dimensions = names
         self.normalizers = names.map { normalizers[$0] }
