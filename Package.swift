@@ -39,6 +39,7 @@ let package = Package(
             resources: [
                 .embedInCode("decide.lua"), .embedInCode("decide-cells.lua"), .embedInCode("decide-judge.lua"),
                 .embedInCode("reset.lua"), .embedInCode("windows.lua"),
+                .embedInCode("unblock.lua"), .embedInCode("listings.lua"),
             ],
             swiftSettings: swiftSettings
         ),

@@ -7,9 +7,11 @@ import SluiceModel
 final class Lane {
     let decider: Decider
     let server: LoopServer
+    let lists: LoopLists
 
     init(loop: any EventLoop, rules: ActiveRules, target: RedisTarget, core: ServiceCore, logger: Logger) {
         let link = RedisLink(target: target, loop: loop, logger: logger)
+        lists = LoopLists(file: rules.lists)
         decider = Decider(loop: loop, settings: core.settings, rules: rules, link: link, logger: logger)
         server = LoopServer(loop: loop, decider: decider, settings: core.settings)
         server.admin = AdminMethods(server: server, core: core, logger: logger)
@@ -33,6 +35,8 @@ final class ServiceCore: Sendable {
     let reloads = NIOLockedValueBox(ReloadStatus())
     /// Set once, before anybody can ask for a reload.
     let reloader = NIOLockedValueBox<Reloader?>(nil)
+    /// Set once, as soon as there are lanes.
+    let listKeeper = NIOLockedValueBox<ListKeeper?>(nil)
     /// Set when the service begins to end: it takes no new work from then on.
     let isDraining = NIOLockedValueBox(false)
     private let handles = NIOLockedValueBox<[Handle]>([])
@@ -57,7 +61,14 @@ final class ServiceCore: Sendable {
 
     /// Puts a rule set in force everywhere; returns when every loop has swapped.
     func use(_ rules: ActiveRules) async {
-        for handle in lanes { try? await handle.run { $0.decider.use(rules) }.get() }
+        for handle in lanes {
+            let swapped = handle.run { lane in
+                lane.decider.use(rules)
+                lane.lists.use(file: rules.lists)
+            }
+            try? await swapped.get()
+        }
+        await listKeeper.withLockedValue { $0 }?.use(rules.file.normalizers)
     }
 
     /// Returns when every event loop has taken a turn: a service with a stuck one does not live.

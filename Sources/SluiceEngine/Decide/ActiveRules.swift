@@ -12,7 +12,10 @@ final class ActiveRules: Sendable {
         var loadedAtMs: UInt64
     }
 
+    let file: LimitsFile
     let set: RuleSet
+    /// What the file lists.
+    let lists: ListTable
     let plan: ScriptPlan
     let keys: EntityKeyWriter
     let parts: AnswerParts
@@ -24,7 +27,9 @@ final class ActiveRules: Sendable {
     init(
         _ file: LimitsFile, generation: UInt64, source: Source, keyPrefix: String, births: [String: UInt64] = [:]
     ) {
+        self.file = file
         set = RuleSet(rules: file.rules, generation: generation)
+        lists = ListTable(file)
         plan = ScriptPlan(set, births: births)
         self.births = births
         self.keyPrefix = keyPrefix
@@ -36,7 +41,7 @@ final class ActiveRules: Sendable {
     /// The same rules, of the same generation, with what is known of the age of their windows.
     func with(births: [String: UInt64]) -> ActiveRules {
         ActiveRules(
-            LimitsFile(rules: set.rules), generation: set.generation, source: source, keyPrefix: keyPrefix,
+            file, generation: set.generation, source: source, keyPrefix: keyPrefix,
             births: births)
     }
 

@@ -24,6 +24,8 @@ struct LoopMetrics: Sendable {
 
     private(set) var failures: [RedisFailure: UInt64] = [:]
     private(set) var protocolErrors: [String: UInt64] = [:]
+    /// Answers that a list decided, or made a review of, by its kind.
+    private(set) var listed = Array(repeating: UInt64(0), count: ListKind.allCases.count)
     var runs: UInt64 = 0
     var clockSteps: UInt64 = 0
     var unreadableCells: UInt64 = 0
@@ -86,6 +88,7 @@ struct LoopMetrics: Sendable {
         batchSizes.record(UInt64(requests))
     }
 
+    mutating func countListed(_ kind: ListKind) { listed[Int(kind.rawValue) - 1] &+= 1 }
     mutating func countQueued(micros: UInt64) { queueMicros.record(micros) }
     mutating func countReply(micros: UInt64) { redisMicros.record(micros) }
 
