@@ -74,21 +74,21 @@ struct ListingPage: Sendable {
     /// Up to which all changes are here: that of the last of them, or what was asked for.
     var readTo: UInt64
     var isLast: Bool
+}
 
+extension ListingPage {
     /// - Parameter since: the version that was asked for.
     init?(_ reply: Reply, since: UInt64) {
         guard reply.kind == .array, reply.count >= 5, (reply.count - 5).isMultiple(of: 3) else { return nil }
-        redisTimeMs = UInt64(clamping: reply.integer(at: 1))
-        version = UInt64(clamping: reply.integer(at: 2))
-        floor = UInt64(clamping: reply.integer(at: 3))
-        entries = Int(clamping: reply.integer(at: 4))
-        readTo = since
+        self.init(
+            redisTimeMs: UInt64(clamping: reply.integer(at: 1)), version: UInt64(clamping: reply.integer(at: 2)),
+            floor: UInt64(clamping: reply.integer(at: 3)), entries: Int(clamping: reply.integer(at: 4)), readTo: since,
+            isLast: reply.count < 5 + 3 * ListingScript.pageSize)
         for index in stride(from: 5, to: reply.count, by: 3) {
             guard reply.kind(at: index) == .text, reply.kind(at: index + 2) == .text else { return nil }
             changes.append(
                 Change(field: ListingField(reply.bytes(at: index)), listing: Listing(reply.bytes(at: index + 2))))
             readTo = UInt64(clamping: reply.integer(at: index + 1))
         }
-        isLast = changes.count < ListingScript.pageSize
     }
 }
