@@ -37,9 +37,11 @@ let package = Package(
             name: "LuaScripts",
             path: "lua",
             resources: [
-                .embedInCode("decide.lua"), .embedInCode("decide-cells.lua"), .embedInCode("decide-judge.lua"),
+                .embedInCode("cells.lua"), .embedInCode("sets.lua"), .embedInCode("events.lua"),
+                .embedInCode("origins.lua"), .embedInCode("decide.lua"), .embedInCode("decide-judge.lua"),
+                .embedInCode("decide-write.lua"), .embedInCode("undo.lua"), .embedInCode("unblock.lua"),
                 .embedInCode("reset.lua"), .embedInCode("windows.lua"),
-                .embedInCode("unblock.lua"), .embedInCode("listings.lua"),
+                .embedInCode("listings.lua"),
             ],
             swiftSettings: swiftSettings
         ),

@@ -1,374 +1,349 @@
--- Third part of the decide script: read, judge, count, answer, write. See decide.lua for the contract.
+-- Sixth part of the decide script: judging, counting and answering. See decide.lua for the contract.
 
--- 5. Read and decode every cell.
-local cellsOf, cell = {}, 0
--- Of keys that lack a field: the fields they have.
-local namesOf, lacking = {}, {}
-for _ = 1, nGroups do
-  local k, m = A[p], A[p + 1]
-  local list = cellsOf[k]
-  if not list then
-    list = {}
-    cellsOf[k] = list
-  end
-  if m == 1 then
-    cell = cell + 1
-    local counter = A[p + 2]
-    local value = pcall_('HGET', KEYS[k], cField[counter])
-    if type(value) == 'table' then
-      bad[cell] = true
-    else
-      load(cell, counter, value)
-      if not value then lacking[k] = true end
-    end
-    list[#list + 1] = cell
-  else
-    -- In parts: the Lua stack holds 8,000 values.
-    for from = 1, m, 4000 do
-      local fields, some = {}, m - from + 1
-      if some > 4000 then some = 4000 end
-      for j = 1, some do fields[j] = cField[A[p + from + j]] end
-      local values = pcall_('HMGET', KEYS[k], unpack(fields))
-      for j = 1, some do
-        cell = cell + 1
-        if values.err then
-          bad[cell] = true
-        else
-          load(cell, A[p + from + j], values[j])
-          if not values[j] then lacking[k] = true end
-        end
-        list[#list + 1] = cell
-      end
-    end
-  end
-  p = p + 2 + m
-end
-for k in pairs(lacking) do
-  local names = call('HKEYS', KEYS[k])
-  namesOf[k] = names
-  if #names > 0 then
-    for _, c in ipairs(cellsOf[k]) do
-      if not raw[c] and not bad[c] then seek(c, KEYS[k], names) end
-    end
-  end
-end
-
--- 6. Judge the requests in order, each on what those before it left.
+-- 4. Judge the requests in order, each on what those before it left.
 local clock = call('TIME')
 local redisNow = clock[1] * 1000 + (clock[2] - clock[2] % 1000) / 1000
+-- What cells are marked with when their first event is counted.
+local ownLife = clock[2] % 65536
 local reply, r = { redisNow, 0 }, 2
-local judgeTick, saved, savedCell, savedStep = {}, {}, {}, {}
-local tripOrdinal, tripCell, tripMax, tripWeight, tripUsed = {}, {}, {}, {}, {}
+local steps, FOREVER = 0, 281474976710655
 
-for request = 1, nRequests do
-  item = request
-  local op, cost = A[p], A[p + 1] * 65536 + A[p + 2]
-  p = p + 3
-  local mode, age, now = op % 4, false, redisNow
-  if op % 8 >= 4 then
-    age = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
-    p = p + 3
-  end
-  if op >= 8 then
-    now = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
-    p = p + 3
-  end
-  local uses = A[p]
-  local from = p + 1
+-- Of the request being judged.
+local useVariant, useJudges, useCounts, useCells, useMember, ownDenial = {}, {}, {}, {}, {}, {}
+local judgeTick, savedCell, saved, steppedIn, steppedCell = {}, {}, {}, {}, {}
+local uses, now, stepped = 0, 0, 0
+local tripUse, tripLimit, tripOrdinal, tripCell, tripWeight, tripUsed, tripBlocked, tripFull = {}, {}, {}, {}, {}, {}, {}, {}
+local trips = 0
 
-  -- Bring every cell to now. What this request does not change for good is put back afterwards, where a later one
-  -- could tell: at the callers' times, which may go back, and where the clock was set back.
-  local unreadable, saves = false, 0
-  p = from
-  for _ = 1, uses do
-    local v, flags = A[p], A[p + 1]
-    local counter = vFirst[v]
-    for j = 1, vCounters[v] do
-      local c = A[p + 1 + j]
-      if bad[c] then
-        unreadable = true
-      elseif mode ~= 2 or flags >= 2 then
-        local l = last[c]
+-- Notes once for each cell that its clock had been set back; it counts if the request keeps what was mended.
+local function noteStep(c)
+  if steppedIn[c] == item then return end
+  stepped = stepped + 1
+  steppedIn[c], steppedCell[stepped] = item, c
+end
+
+-- Brings every cell to now. What this request does not change for good is put back afterwards, where a later one could
+-- tell: at the callers' times, which may go back, and where the clock was set back. Returns how many are to be put back,
+-- or nil if one is unreadable.
+local function bringToNow(mode, atCallersTime)
+  local saves = 0
+  for u = 1, uses do
+    if mode ~= 2 or useCounts[u] then
+      local v = useVariant[u]
+      local counter, cells = vFirst[v], useCells[u]
+      for j = 1, vCounters[v] do
+        local c = A[cells + j]
+        if bad[c] then return nil, saves end
+        local l, wasSet = last[c], false
         if origin[c] then
           -- Written only if this request writes; a later one starts again from what is there.
           saves = saves + 1
           savedCell[saves], saved[saves] = c, false
           start(c, counter + j, now)
-          judgeTick[c], savedStep[saves] = advance(c, counter + j, now)
-          if savedStep[saves] and mode == 0 then dirty[c], changedBy[c] = true, item end
-        elseif l and (op >= 8 or l * tick[c] > now) then
+        elseif l and (atCallersTime or l * tick[c] > now) then
           saves = saves + 1
           savedCell[saves], saved[saves] = c, save(c)
-          judgeTick[c], savedStep[saves] = advance(c, counter + j, now)
-          if savedStep[saves] and mode == 0 then dirty[c], changedBy[c] = true, item end
-        else
-          judgeTick[c] = advance(c, counter + j, now)
+        end
+        judgeTick[c], wasSet = advance(c, counter + j, now)
+        if wasSet then
+          noteStep(c)
+          if mode == 0 then dirty[c], changedBy[c] = true, item end
         end
       end
     end
-    p = p + 2 + vCounters[v]
   end
-  local beyond = p
+  return true, saves
+end
 
-  if unreadable then
+-- How long the tuple of a cell is still blocked by `verdict`, in ms, and at which step. A block never lasts longer than
+-- from now: then the clock was set back, and `mends` keeps that.
+local function blockedFor(c, verdict, mends)
+  local state = blocks[c] and blocks[c][verdict]
+  if not state then return 0, 0 end
+  local left = state[2] - now
+  if left > state[3] + 1000 then
+    left = state[3]
+    if mends then
+      state[2] = now + left
+      dirty[c], changedBy[c] = true, item
+      noteStep(c)
+    end
+  end
+  if left <= 0 then return 0, 0 end
+  return left, state[1]
+end
+
+-- Judges; returns the worst verdict of the enforced rules.
+local function judge(cost, amount, isCheck)
+  local verdict, ordinal = 0, 0
+  for u = 1, uses do
+    ownDenial[u] = false
+    if useJudges[u] then
+      local v, cells, member = useVariant[u], useCells[u], useMember[u]
+      local w = useCounts[u] and (vMeasure[v] == 0 and cost or amount) or 1
+      local shadow = vFlags[v] >= 2
+      for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
+        local c, max = A[cells + lCounter[l]], lMax[l]
+        local used, blocked = total[c], false
+        if member then w = placeOf(c, member) and 0 or 1 end
+        local full = w > max - used or max == 0
+        if lSteps[l] then blocked = blockedFor(c, lVerdict[l], isCheck) > 0 end
+        if full or blocked then
+          trips = trips + 1
+          tripUse[trips], tripLimit[trips], tripOrdinal[trips], tripCell[trips] = u, l, ordinal, c
+          tripWeight[trips], tripUsed[trips], tripBlocked[trips], tripFull[trips] = w, used, blocked, full
+          if shadow then
+            if lVerdict[l] == 3 then ownDenial[u] = true end
+          elseif lVerdict[l] > verdict then
+            verdict = lVerdict[l]
+          end
+        end
+        ordinal = ordinal + 1
+      end
+    end
+  end
+  return verdict
+end
+
+-- Moves the counters of the rules that count a request with this verdict; what an event moved is kept with it.
+local function count(mode, verdict, isAllowed, cost, amount, age, event)
+  for u = 1, uses do
+    local v = useVariant[u]
+    if useCounts[u]
+      and (mode == 2 or vFlags[v] % 2 == 1 or isAllowed or verdict < 3 and not ownDenial[u]) then
+      local counter, cells, measure, member = vFirst[v], useCells[u], vMeasure[v], useMember[u]
+      local w = measure == 0 and cost or amount
+      for j = 1, vCounters[v] do
+        local c = A[cells + j]
+        local k, own = judgeTick[c], false
+        if age then
+          local s = last[c] and tick[c] or cTick[counter + j]
+          local ahead = k * s > now and k * s or now
+          own = ahead - age
+        end
+        local added, time = 0, 0
+        if member then
+          added, time = addMember(c, counter + j, k, member, own)
+        elseif w > 0 then
+          added, time = add(c, counter + j, k, w, own)
+        end
+        if event and added > 0 then
+          if not life[c] then life[c] = ownLife end
+          event[#event + 1] = { c, counter + j, time, added, life[c], member }
+        end
+      end
+    end
+  end
+end
+
+-- Begins the blocks of the limits that have tripped and say so.
+local function block()
+  for t = 1, trips do
+    local l, c = tripLimit[t], tripCell[t]
+    local lengths, verdict = lSteps[l], lVerdict[l]
+    if lengths and tripFull[t] and not tripBlocked[t] and vFlags[useVariant[tripUse[t]]] < 2
+      and blockedFor(c, verdict) == 0 then
+      local states = blocks[c] or {}
+      local state, level = states[verdict], 0
+      if state then
+        -- One step down for each quiet period as long as the block that ended.
+        local quiet = now - state[2]
+        level = state[1] - (quiet - quiet % state[3]) / state[3]
+        if level < 0 then level = 0 end
+      end
+      if level >= #lengths then level = #lengths - 1 end
+      states[verdict] = { level + 1, now + lengths[level + 1], lengths[level + 1] }
+      blocks[c], dirty[c], changedBy[c], longer[c] = states, true, item, true
+    end
+  end
+end
+
+-- The enforced limit with the least of its max left, as this request leaves it: number (0: none), remaining, reset.
+local function tightestLimit()
+  local tightest, least, left, reset, ordinal = 0, 2, 0, 0, 0
+  for u = 1, uses do
+    if useJudges[u] then
+      local v, cells = useVariant[u], useCells[u]
+      if vFlags[v] >= 2 then
+        ordinal = ordinal + vLimits[v]
+      else
+        for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
+          local c, max = A[cells + lCounter[l]], lMax[l]
+          local remaining = max - total[c]
+          if remaining < 0 then remaining = 0 end
+          local share = max > 0 and remaining / max or 0
+          ordinal = ordinal + 1
+          if share < least then
+            least, tightest, left = share, ordinal, remaining
+            reset = last[c] and (last[c] + ticks[c] + 1) * tick[c] - now or 0
+          end
+        end
+      end
+    end
+  end
+  return tightest, left, reset
+end
+
+-- Appends the trips; returns the longest wait among the enforced ones that gave `verdict`, -1 if one never passes.
+local function answerTrips(verdict)
+  local longest = 0
+  for t = 1, trips do
+    local l, c, u = tripLimit[t], tripCell[t], tripUse[t]
+    local wait
+    if isSet[c] then
+      wait = roomForMember(c, lMax[l], useMember[u], now)
+    else
+      wait = roomAfter(c, lMax[l], tripWeight[t], now)
+    end
+    if lSteps[l] and wait >= 0 then
+      local left = blockedFor(c, lVerdict[l])
+      if left > wait then wait = left end
+    end
+    if vFlags[useVariant[u]] < 2 and lVerdict[l] == verdict and longest >= 0 then
+      longest = wait >= 0 and (wait > longest and wait or longest) or -1
+    end
+    reply[r + 1], reply[r + 2], reply[r + 3] = tripOrdinal[t] + (tripBlocked[t] and 65536 or 0), tripUsed[t], wait
+    r = r + 3
+  end
+  return longest
+end
+
+local function inspect()
+  r = r + 1
+  local head, limits = r, 0
+  for u = 1, uses do
+    local v, cells = useVariant[u], useCells[u]
+    for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
+      local c = A[cells + lCounter[l]]
+      local left, step = 0, 0
+      if lSteps[l] then left, step = blockedFor(c, lVerdict[l]) end
+      reply[r + 1], reply[r + 2] = total[c], last[c] and (last[c] + ticks[c] + 1) * tick[c] - now or 0
+      reply[r + 3], reply[r + 4] = left, step
+      r, limits = r + 4, limits + 1
+    end
+  end
+  reply[head] = limits
+end
+
+-- Remembers the answer, and where the weights went.
+local function remember(e, verdict, wait, counted)
+  e.answered, e.verdict, e.retry, e.at, e.changed = true, verdict, wait >= 0 and verdict > 0 and wait or EXACT, now, true
+  local ends = now + memory
+  -- A refusal only until the same request would pass; but what was undone stays undone.
+  if e.undone then
+    if e.ends > ends then ends = e.ends end
+  elseif verdict == 3 and wait >= 0 and wait < memory then
+    ends = now + wait
+  end
+  e.ends, e.counted = ends, counted
+end
+
+for request = 1, nRequests do
+  item = request
+  local op, cost = A[p], A[p + 1] * 65536 + A[p + 2]
+  p = p + 3
+  local mode, age, amount, e, listing, left = op % 4, false, 0, nil, 0, 0
+  now = redisNow
+  if op >= 4 then
+    if op % 8 >= 4 then
+      age = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
+      p = p + 3
+    end
+    if op % 16 >= 8 then
+      now = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
+      p = p + 3
+    end
+    if op % 32 >= 16 then
+      e = events[A[p]]
+      p = p + 1
+    end
+    if op % 64 >= 32 then
+      listing, left = A[p], (A[p + 1] * 65536 + A[p + 2]) * 65536 + A[p + 3]
+      p = p + 4
+    end
+    if op >= 64 then
+      amount = ((A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]) * 65536 + A[p + 3]
+      p = p + 4
+    end
+  end
+  uses = A[p]
+  p = p + 1
+  for u = 1, uses do
+    local flags = A[p + 1]
+    useVariant[u], useJudges[u], useCounts[u], useCells[u] = A[p], flags % 2 == 1, flags % 4 >= 2, p + 1
+    p = p + 2 + vCounters[A[p]]
+    if flags >= 4 then
+      useMember[u] = sub(words, 2 * p - 1, 2 * p + 14)
+      p = p + 8
+    else
+      useMember[u] = nil
+    end
+  end
+
+  local isKnown = e and not e.bad and now < e.ends
+  if isKnown and e.answered and not (e.verdict == 3 and now < e.at - 1000) then
+    reply[r + 1], reply[r + 2] = 1048576 + e.verdict, e.retry < EXACT and e.retry or -1
+    r = r + 2
+  elseif e and e.bad then
     r = r + 1
     reply[r] = -1
-  elseif mode == 3 then
-    r = r + 1
-    local head, limits = r, 0
-    p = from
-    for _ = 1, uses do
-      local v = A[p]
-      for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
-        local c = A[p + 1 + lCounter[l]]
-        reply[r + 1] = total[c]
-        reply[r + 2] = last[c] and (last[c] + ticks[c] + 1) * tick[c] - now or 0
-        r, limits = r + 2, limits + 1
-      end
-      p = p + 2 + vCounters[v]
-    end
-    reply[head] = limits
   else
-    -- Judge.
-    local verdict, trips, ordinal = 0, 0, 0
-    local ownDenial = false
-    p = from
-    for u = 1, (mode == 2 and 0 or uses) do
-      local v, flags = A[p], A[p + 1]
-      if flags % 2 == 1 then
-        local w = flags >= 2 and cost or 1
-        local shadow = vFlags[v] >= 2
-        for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
-          local c, max = A[p + 1 + lCounter[l]], lMax[l]
-          local used = total[c]
-          if w > max - used or max == 0 then
-            trips = trips + 1
-            tripOrdinal[trips], tripCell[trips], tripMax[trips] = ordinal, c, max
-            tripWeight[trips], tripUsed[trips] = w, used
-            if shadow then
-              if lVerdict[l] == 3 then
-                ownDenial = ownDenial or {}
-                ownDenial[u] = true
-              end
-            elseif lVerdict[l] > verdict then
-              verdict = lVerdict[l]
-            end
-          end
-          ordinal = ordinal + 1
-        end
-      end
-      p = p + 2 + vCounters[v]
-    end
-
-    -- Count.
-    if mode ~= 1 then
-      p = from
-      for u = 1, uses do
-        local v = A[p]
-        if A[p + 1] >= 2
-          and (mode == 2 or vFlags[v] % 2 == 1 or verdict < 3 and not (ownDenial and ownDenial[u])) then
-          local counter = vFirst[v]
-          for j = 1, vCounters[v] do
-            local c = A[p + 1 + j]
-            local k = judgeTick[c]
-            local own = false
-            if age then
-              local s = last[c] and tick[c] or cTick[counter + j]
-              local ahead = k * s > now and k * s or now
-              own = ahead - age
-            end
-            add(c, counter + j, k, cost, own)
-          end
-        end
-        p = p + 2 + vCounters[v]
-      end
-    end
-
-    -- Answer, on the counters as this request leaves them.
-    r = r + 1
-    local head, tightest, least, left, reset = r, 0, 2, 0, 0
-    if mode ~= 2 then
-      ordinal = 0
-      p = from
-      for _ = 1, uses do
-        local v = A[p]
-        if A[p + 1] % 2 == 1 then
-          if vFlags[v] >= 2 then
-            ordinal = ordinal + vLimits[v]
-          else
-            for l = vLimitFirst[v] + 1, vLimitFirst[v] + vLimits[v] do
-              local c, max = A[p + 1 + lCounter[l]], lMax[l]
-              local remaining = max - total[c]
-              if remaining < 0 then remaining = 0 end
-              local share = max > 0 and remaining / max or 0
-              ordinal = ordinal + 1
-              if share < least then
-                least, tightest, left = share, ordinal, remaining
-                reset = last[c] and (last[c] + ticks[c] + 1) * tick[c] - now or 0
-              end
-            end
-          end
-        end
-        p = p + 2 + vCounters[v]
-      end
-      if tightest > 0 then
-        reply[r + 1], reply[r + 2] = left, reset
-        r = r + 2
-      end
-    end
-    reply[head] = verdict + 4 * trips + 1024 * tightest
-    for t = 1, trips do
-      reply[r + 1], reply[r + 2] = tripOrdinal[t], tripUsed[t]
-      reply[r + 3] = retryAfter(tripCell[t], tripMax[t], tripWeight[t], now)
-      r = r + 3
-    end
-  end
-  for i = 1, saves do
-    local c = savedCell[i]
-    if changedBy[c] ~= item then
-      if saved[i] then
-        restore(c, saved[i])
-      else
-        clear(c)
-      end
+    if e and not isKnown then e.undone = false end
+    local isUndone = e and e.undone
+    if isUndone and mode == 0 then mode = 1 end
+    trips, stepped = 0, 0
+    local readable, saves = bringToNow(mode, op % 16 >= 8)
+    if not readable then
+      r = r + 1
+      reply[r] = -1
+    elseif mode == 3 then
+      inspect()
     else
-      origin[c] = nil
-      if savedStep[i] then steps = steps + 1 end
+      local verdict, byLimits, tightest = 0, 0, 0
+      local counted = e and {}
+      if mode ~= 2 then
+        byLimits = judge(cost, amount, mode == 0)
+        verdict = byLimits
+        if listing == 1 then verdict = 3 elseif listing == 2 then verdict = 0
+        elseif listing == 3 and verdict == 0 then verdict = 1 end
+      end
+      if mode ~= 1 and not isUndone then
+        count(mode, verdict, listing == 2, cost, amount, age, counted)
+        if mode == 0 and trips > 0 and listing ~= 2 then block() end
+      end
+      r = r + 1
+      local head, remaining, reset = r, 0, 0
+      if mode ~= 2 then
+        tightest, remaining, reset = tightestLimit()
+        if tightest > 0 then
+          reply[r + 1], reply[r + 2] = remaining, reset
+          r = r + 2
+        end
+      end
+      reply[head] = verdict + 4 * trips + 1024 * tightest
+      local wait = answerTrips(verdict)
+      if e then
+        if listing == 1 or listing == 3 and byLimits == 0 then
+          if left == FOREVER or wait < 0 then wait = -1 elseif left > wait then wait = left end
+        end
+        remember(e, verdict, wait, counted)
+      end
     end
-  end
-  p = beyond
-end
-
--- 7. Write what changed: one HSET for each entity, in parts of 500 fields where it has more.
-local writeFormat, textOf = {}, {}
-
--- Redis would print a number with %.17g, dear and once for each key; most keys of a run end at few different times.
-local function text(number)
-  local known = textOf[number]
-  if not known then
-    known = string.format('%.0f', number)
-    textOf[number] = known
-  end
-  return known
-end
-
--- The cell as it goes to Redis.
-local function bytesOf(c, counter)
-  if lastW[c] >= POW[wgtW[c]] or total[c] >= POW[wgtW[c] + 1] then implode(c, explode(c)) end
-  local ow, ww, s = offW[c], wgtW[c], tick[c]
-  local widths = ow * 16 + ww
-  local whole = at[c] > #body[c]
-  local id = (whole and widths or widths + 256) + (s > 1 and 512 or 0)
-  local format = writeFormat[id]
-  if not format then
-    format = (s > 1 and '>BBBI2I5I6I' or '>BBBI2I6I') .. (ww + 1) .. (whole and 'I' .. ow .. 'I' .. ww or '')
-    writeFormat[id] = format
-  end
-  -- A cell of one pair is packed in one go.
-  local measure, print, b, sum, o, w = cMeasure[counter], cPrint[counter], base[c], total[c], last[c] - base[c], lastW[c]
-  if whole then
-    if s > 1 then return pack(format, 1, measure + 4, widths, print, s, b, sum, o, w) end
-    return pack(format, 1, measure, widths, print, b, sum, o, w)
-  end
-  local head
-  if s > 1 then
-    head = pack(format, 1, measure + 4, widths, print, s, b, sum)
-  else
-    head = pack(format, 1, measure, widths, print, b, sum)
-  end
-  local text = body[c]
-  if at[c] > 1 then text = sub(text, at[c]) end
-  local pair = pairsOf(ow, ww)
-  return head .. text .. pack(pair, o, w)
-end
-
--- Whether a field out of force may still be what a counter of its rule starts from: one of them is not there yet, and
--- none has just begun. Once one has, it holds what happened, and were the old field to stay, a rollback would find it
--- as it was.
-local function isAwaited(field, inForce, have, begun)
-  local rule = '|' .. sub(field, 1, find(field, '/', 1, true) or #field)
-  if begun[sub(rule, 2)] then return false end
-  local at = find(inForce, rule, 1, true)
-  while at do
-    local ends = find(inForce, '|', at + 1, true)
-    if not have[sub(inForce, at + 1, ends - 1)] then return true end
-    at = find(inForce, rule, ends, true)
-  end
-  return false
-end
-
-for k = 1, #KEYS do
-  local key, list = KEYS[k], cellsOf[k]
-  local args, n, need, sweep = nil, 0, 0, false
-  local oneField, oneValue
-  for i = 1, #list do
-    local c = list[i]
-    if dirty[c] then
-      local counter = counterOf[c]
-      if last[c] then
-        local value = bytesOf(c, counter)
-        n = n + 2
-        if n == 2 then
-          oneField, oneValue = cField[counter], value
+    for i = 1, saves do
+      local c = savedCell[i]
+      if changedBy[c] ~= item then
+        if saved[i] then
+          restore(c, saved[i])
         else
-          args = args or { oneField, oneValue }
-          args[n - 1], args[n] = cField[counter], value
+          clear(c)
+          blocks[c] = nil
         end
-        if not raw[c] or stamp[c] ~= cPrint[counter] then sweep = cFields[counter] end
-        if longer[c] then
-          local ends = (last[c] + ticks[c] + 1) * tick[c]
-          if ends > need then need = ends end
-        end
-      elseif raw[c] then
-        call('HDEL', key, cField[counter])
-      end
-    end
-  end
-  if n > 0 then
-    local fresh = false
-    if sweep then
-      local fields, gone = namesOf[k] or call('HKEYS', key), 0
-      local have, begun
-      for i = 1, #fields do
-        local field = fields[i]
-        if not find(sweep, '|' .. field .. '|', 1, true) then
-          if not have then
-            have, begun = {}, {}
-            for j = 1, #list do
-              local c = list[j]
-              if dirty[c] and last[c] and not raw[c] then
-                local own = cField[counterOf[c]]
-                begun[sub(own, 1, find(own, '/', 1, true))] = true
-              end
-            end
-            for j = 1, #fields do have[fields[j]] = true end
-            if args then
-              for j = 1, n, 2 do have[args[j]] = true end
-            else
-              have[oneField] = true
-            end
-          end
-          if not isAwaited(field, sweep, have, begun) then gone = gone + call('HDEL', key, field) end
-        end
-      end
-      fresh = gone == #fields
-    end
-    if n == 2 then
-      call('HSET', key, oneField, oneValue)
-    else
-      for i = 1, n, 1000 do call('HSET', key, unpack(args, i, n < i + 999 and n or i + 999)) end
-    end
-    if need > 0 then
-      if slack > 0 then
-        local ttl = need - redisNow
-        call('PEXPIRE', key, text(slack + (ttl > 0 and ttl or 0)))
-      elseif fresh then
-        call('PEXPIREAT', key, text(need))
       else
-        call('PEXPIREAT', key, text(need), 'GT')
+        origin[c] = nil
       end
+    end
+    for i = 1, stepped do
+      if changedBy[steppedCell[i]] == item then steps = steps + 1 end
     end
   end
 end
-reply[2] = steps
-return reply

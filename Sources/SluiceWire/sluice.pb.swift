@@ -465,6 +465,9 @@ public nonisolated struct WireUndoRequest: Sendable {
   /// How much of the amount to take back; 0 means all.
   public var amount: UInt64 = 0
 
+  /// The time of the undo, in Unix ms; only on a server started with --clock request. 0: that of its last request.
+  public var atMs: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1347,7 +1350,7 @@ nonisolated extension WireCheckBatchResponse: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension WireUndoRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".UndoRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}entities\0\u{3}event_id\0\u{1}cost\0\u{1}amount\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}entities\0\u{3}event_id\0\u{1}cost\0\u{1}amount\0\u{3}at_ms\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1360,6 +1363,7 @@ nonisolated extension WireUndoRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 3: try { try decoder.decodeSingularBytesField(value: &self.eventID) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.cost) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.amount) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.atMs) }()
       default: break
       }
     }
@@ -1381,6 +1385,9 @@ nonisolated extension WireUndoRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.amount != 0 {
       try visitor.visitSingularUInt64Field(value: self.amount, fieldNumber: 5)
     }
+    if self.atMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.atMs, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1390,6 +1397,7 @@ nonisolated extension WireUndoRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.eventID != rhs.eventID {return false}
     if lhs.cost != rhs.cost {return false}
     if lhs.amount != rhs.amount {return false}
+    if lhs.atMs != rhs.atMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -40,17 +40,28 @@ struct AppliedRule {
         limits.filter { $0.windowMs == windowMs }.map(\.max).max() ?? 0
     }
 
+    /// A set of different values is always kept to the millisecond.
     func resolution(windowMs: UInt64) -> Resolution {
-        Resolution(
-            windowMs: windowMs,
-            largestMax: largestMax(windowMs: windowMs),
-            exactUpTo: rule.exactUpTo,
-            slices: rule.slices
-        )
+        switch rule.measure {
+        case .count, .sum:
+            Resolution(
+                windowMs: windowMs,
+                largestMax: largestMax(windowMs: windowMs),
+                exactUpTo: rule.exactUpTo,
+                slices: rule.slices
+            )
+        case .distinct:
+            Resolution(windowMs: windowMs, tickMs: 1)
+        }
     }
 
-    func counterKey(windowMs: UInt64) -> CounterKey {
-        CounterKey(tuple: tuple, rule: rule.name, windowMs: windowMs, measure: rule.measure)
+    /// The verdicts of its limits that start blocks: limits with the same window and verdict share one.
+    func blockingVerdicts(windowMs: UInt64) -> Set<Verdict> {
+        Set(limits.filter { $0.windowMs == windowMs && !$0.blockForMs.isEmpty }.map(\.verdict))
+    }
+
+    func cellKey(windowMs: UInt64) -> CellKey {
+        CellKey(tuple: tuple, window: RuleWindow(rule: rule.name, windowMs: windowMs))
     }
 
     /// More exact values, then longer prefixes, then file order.

@@ -50,6 +50,12 @@ struct Counter: Hashable, Sendable {
         pairs.removeAll { timeMs / tickMs > $0.tick + ticks }
     }
 
+    /// Drops the pairs whose tick begins at `timeMs` or later.
+    mutating func drop(fromMs timeMs: UInt64) {
+        let tickMs = tickMs
+        pairs.removeAll { $0.tick * tickMs >= timeMs }
+    }
+
     /// When the pair stops counting.
     private func expiryMs(of pair: Pair) -> UInt64 {
         (pair.tick + ticks + 1) * tickMs
@@ -101,6 +107,24 @@ struct Counter: Hashable, Sendable {
             let oldest = pairs.removeFirst()
             pairs[0].weight = Self.clampedSum(pairs[0].weight, oldest.weight)
         }
+    }
+
+    /// Takes away up to `weight` of what was counted at `timeMs`. What was merged since lies in the first pair, if the
+    /// window still reaches it.
+    mutating func takeBack(_ weight: UInt64, countedAtMs timeMs: UInt64, atMs now: UInt64) {
+        guard let first = pairs.first, let last = pairs.last else { return }
+        let tick = timeMs / tickMs
+        let isExpired = max(now, last.tick * tickMs) / tickMs > tick + ticks
+        let index: Int
+        if let own = pairs.firstIndex(where: { $0.tick == tick }) {
+            index = own
+        } else if tick < first.tick, !isExpired {
+            index = 0
+        } else {
+            return
+        }
+        pairs[index].weight -= min(weight, pairs[index].weight)
+        if pairs[index].weight == 0 { pairs.remove(at: index) }
     }
 
     /// Gives every pair another tick, then puts the pairs in order and adds up those of one tick.

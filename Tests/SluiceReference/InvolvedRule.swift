@@ -1,110 +1,111 @@
 import SluiceModel
 
-/// A counter as a request finds it and as it leaves it.
-struct Reading {
-    /// Without what has expired, its pairs moved back if the clock stepped.
-    private(set) var counter: Counter
-    /// What it is judged at.
-    let timeMs: UInt64
-    let isStep: Bool
-    /// When it was judged: without the request itself.
-    let usedBefore: UInt64
-    private(set) var isAdvanced = false
-
-    init(_ stored: Counter, atMs now: UInt64) {
-        counter = stored
-        (timeMs, isStep) = stored.judgingTime(atMs: now)
-        if isStep { counter.moveFutureBack(toMs: now) }
-        counter.dropExpired(atMs: timeMs)
-        usedBefore = counter.used
-    }
-
-    /// Counts `weight` as of `ageMs` ago, unless the window no longer reaches it.
-    mutating func advance(by weight: UInt64, ageMs: UInt64, for applied: AppliedRule) {
-        let largestMax = applied.largestMax(windowMs: counter.windowMs)
-        var next = counter
-        next.adopt(applied.resolution(windowMs: counter.windowMs))
-        guard next.reaches(ageMs: ageMs, before: timeMs) else { return }
-        next.add(weight, atMs: timeMs - ageMs)
-        if next.tickMs == 1, largestMax <= applied.rule.exactUpTo {
-            next.mergeOldest(toAtMost: largestMax + 1)
-        }
-        counter = next
-        isAdvanced = true
-    }
-}
-
 /// A rule that judges or counts a request.
 struct InvolvedRule {
+    /// A limit that goes into the trips.
+    struct Hit {
+        let limit: Limit
+        /// Without the request itself.
+        let used: UInt64
+        /// Whether the request would exceed it.
+        let trips: Bool
+        /// Whether its tuple was under its block before the request.
+        let isBlocked: Bool
+    }
+
     let applied: AppliedRule
     let judges: Bool
-    let counts: Bool
-    /// What it is judged with; what it counts is the request's cost.
-    let weight: UInt64
+    /// What the request brings to its counters; nil where it does not count the action.
+    let contribution: Contribution?
     /// By window in ms.
-    var readings: [UInt64: Reading]
+    private(set) var readings: [UInt64: Reading]
+    /// As the request finds the counters, in the order of the limits; none if the rule does not judge it.
+    let hits: [Hit]
 
-    /// The limits that the request would exceed, in their order.
-    var tripped: [Limit] {
-        guard judges else { return [] }
-        return applied.limits.filter { limit in
-            guard let used = readings[limit.windowMs]?.usedBefore else { return false }
-            return limit.max == 0 || used > limit.max || weight > limit.max - used
+    init(
+        _ applied: AppliedRule, judges: Bool, contribution: Contribution?, readings: [UInt64: Reading], atMs now: UInt64
+    ) {
+        self.applied = applied
+        self.judges = judges
+        self.contribution = contribution
+        self.readings = readings
+        guard judges else {
+            hits = []
+            return
+        }
+        hits = applied.limits.compactMap { limit in
+            guard let reading = readings[limit.windowMs] else { return nil }
+            let trips = reading.cell.tally.exceeds(limit.max, with: contribution)
+            let isBlocked = reading.block(of: limit, atMs: now) != nil
+            guard trips || isBlocked else { return nil }
+            return Hit(limit: limit, used: reading.cell.tally.used, trips: trips, isBlocked: isBlocked)
         }
     }
 
-    /// Whether the rule counts a request that got `verdict` from all enforced rules together.
-    func advances(in mode: Mode, verdict: Verdict) -> Bool {
-        guard counts else { return false }
+    /// Whether the rule counts a request that got `verdict`.
+    func advances(in mode: Mode, verdict: Verdict, isAllowListed: Bool) -> Bool {
+        guard contribution != nil else { return false }
         switch mode {
         case .peek: return false
         case .record: return true
         case .check:
-            if applied.rule.counting == .attempts { return true }
+            if isAllowListed || applied.rule.counting == .attempts { return true }
             // A shadow rule would have denied this itself if it were enforced.
-            let denies = applied.rule.shadow && tripped.contains { $0.verdict == .deny }
+            let denies = applied.rule.shadow && hits.contains { $0.limit.verdict == .deny }
             return verdict != .deny && !denies
         }
     }
 
-    mutating func advance(_ request: ReferenceModel.Request) {
-        let ageMs = request.mode == .record ? request.ageMs : 0
+    /// All its limits together.
+    mutating func advance(ageMs: UInt64) {
+        guard let contribution else { return }
         for windowMs in applied.windowsMs {
-            readings[windowMs]?.advance(by: max(request.cost, 1), ageMs: ageMs, for: applied)
+            readings[windowMs]?.advance(by: contribution, ageMs: ageMs, for: applied, windowMs: windowMs)
+        }
+    }
+
+    /// Starts the blocks of its limits that trip. A shadow rule starts none, and what is blocked stays as it is.
+    mutating func startBlocks(atMs now: UInt64) {
+        guard !applied.rule.shadow else { return }
+        for hit in hits where hit.trips && !hit.isBlocked && !hit.limit.blockForMs.isEmpty {
+            readings[hit.limit.windowMs]?.startBlock(of: hit.limit, atMs: now)
         }
     }
 
     func trips(from now: UInt64) -> [ReferenceModel.Trip] {
-        tripped.compactMap { limit in
-            guard let reading = readings[limit.windowMs] else { return nil }
+        hits.compactMap { hit in
+            guard let reading = readings[hit.limit.windowMs] else { return nil }
             return ReferenceModel.Trip(
                 rule: applied.rule.name,
-                windowMs: limit.windowMs,
-                max: limit.max,
-                used: reading.usedBefore,
-                retryAfterMs: retryAfterMs(limit, reading.counter, from: now),
-                verdict: limit.verdict,
-                shadow: applied.rule.shadow
+                windowMs: hit.limit.windowMs,
+                max: hit.limit.max,
+                used: hit.used,
+                retryAfterMs: retryAfterMs(hit.limit, reading, from: now),
+                verdict: hit.limit.verdict,
+                shadow: applied.rule.shadow,
+                reason: hit.isBlocked ? .blocked : .limit
             )
         }
     }
 
-    private func retryAfterMs(_ limit: Limit, _ counter: Counter, from now: UInt64) -> UInt64? {
-        guard limit.max > 0, weight <= limit.max else { return nil }
-        return counter.timeMs(whenAtMost: limit.max - weight).map { $0 - now }
+    /// The later of the limit and the block, as the request leaves them; nil if it can never pass the limit.
+    private func retryAfterMs(_ limit: Limit, _ reading: Reading, from now: UInt64) -> UInt64? {
+        let passes = reading.cell.tally.timeMs(whenPassing: limit.max, with: contribution, from: now)
+        let blockLeftMs = reading.block(of: limit, atMs: now)?.leftMs(from: now) ?? 0
+        return passes.map { max($0 - now, blockLeftMs) }
     }
 
     /// What each limit still lets through; none of a shadow rule.
     func headrooms(from now: UInt64) -> [ReferenceModel.Headroom] {
         guard judges, !applied.rule.shadow else { return [] }
         return applied.limits.compactMap { limit in
-            guard let counter = readings[limit.windowMs]?.counter else { return nil }
+            guard let tally = readings[limit.windowMs]?.cell.tally else { return nil }
             return ReferenceModel.Headroom(
                 rule: applied.rule.name,
                 windowMs: limit.windowMs,
                 max: limit.max,
-                remaining: limit.max - min(limit.max, counter.used),
-                resetMs: counter.resetMs(from: now)
+                remaining: limit.max - min(limit.max, tally.used),
+                resetMs: tally.resetMs(from: now)
             )
         }
     }

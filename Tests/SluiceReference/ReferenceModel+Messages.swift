@@ -12,6 +12,21 @@ extension ReferenceModel {
         }
     }
 
+    /// What a list makes of a request, as the service found it.
+    public struct Listing: Hashable, Sendable {
+        public var kind: ListKind
+        /// Of the entity that is on the list.
+        public var dimension: String
+        /// How much longer it is; nil: for good.
+        public var leftMs: UInt64?
+
+        public init(kind: ListKind, dimension: String, leftMs: UInt64? = nil) {
+            self.kind = kind
+            self.dimension = dimension
+            self.leftMs = leftMs
+        }
+    }
+
     public struct Request: Sendable {
         public var action: [UInt8]
         /// An empty value is the same as no entity of that dimension.
@@ -22,6 +37,10 @@ extension ReferenceModel {
         public var mode: Mode
         /// How long ago it happened; of a record alone.
         public var ageMs: UInt64
+        /// Empty: it is no event that could be repeated or undone. A peek never is one.
+        public var eventID: [UInt8]
+        /// Of a check or a peek.
+        public var listing: Listing?
 
         public init(
             action: [UInt8],
@@ -29,7 +48,9 @@ extension ReferenceModel {
             cost: UInt64 = 1,
             amount: UInt64 = 0,
             mode: Mode = .check,
-            ageMs: UInt64 = 0
+            ageMs: UInt64 = 0,
+            eventID: [UInt8] = [],
+            listing: Listing? = nil
         ) {
             self.action = action
             self.entities = entities
@@ -37,11 +58,24 @@ extension ReferenceModel {
             self.amount = amount
             self.mode = mode
             self.ageMs = ageMs
+            self.eventID = eventID
+            self.listing = listing
         }
     }
 
-    /// One limit that the request would exceed.
+    /// Why there is a trip.
+    public enum Reason: Hashable, Sendable {
+        /// The request would exceed the limit.
+        case limit
+        /// The limit blocks the tuple, whether the request would exceed it or not.
+        case blocked
+        /// An entity is on a list.
+        case listed
+    }
+
+    /// One limit that the request would exceed or that blocks it, or what a list says of it.
     public struct Trip: Hashable, Sendable {
+        /// Empty of a list, which has no numbers either.
         public var rule: String
         public var windowMs: UInt64
         public var max: UInt64
@@ -51,6 +85,7 @@ extension ReferenceModel {
         public var retryAfterMs: UInt64?
         public var verdict: Verdict
         public var shadow: Bool
+        public var reason: Reason
 
         public init(
             rule: String,
@@ -59,7 +94,8 @@ extension ReferenceModel {
             used: UInt64,
             retryAfterMs: UInt64?,
             verdict: Verdict,
-            shadow: Bool
+            shadow: Bool,
+            reason: Reason = .limit
         ) {
             self.rule = rule
             self.windowMs = windowMs
@@ -68,6 +104,7 @@ extension ReferenceModel {
             self.retryAfterMs = retryAfterMs
             self.verdict = verdict
             self.shadow = shadow
+            self.reason = reason
         }
     }
 
@@ -91,17 +128,26 @@ extension ReferenceModel {
 
     public struct Decision: Hashable, Sendable {
         public var verdict: Verdict
-        /// Rules in file order, limits in their rule's order.
+        /// What a list says first; then rules in file order, limits in their rule's order.
         public var trips: [Trip]
         public var retryAfterMs: UInt64?
         /// Of the enforced limits that judged; absent if none did.
         public var tightest: Headroom?
+        /// Whether it is the verdict of an event that came before, which is all that is told of it.
+        public var duplicate: Bool
 
-        public init(verdict: Verdict, trips: [Trip], retryAfterMs: UInt64?, tightest: Headroom?) {
+        public init(
+            verdict: Verdict,
+            trips: [Trip],
+            retryAfterMs: UInt64?,
+            tightest: Headroom?,
+            duplicate: Bool = false
+        ) {
             self.verdict = verdict
             self.trips = trips
             self.retryAfterMs = retryAfterMs
             self.tightest = tightest
+            self.duplicate = duplicate
         }
     }
 
@@ -117,6 +163,10 @@ extension ReferenceModel {
         public var shadow: Bool
         /// Until the counter is empty if nothing else comes; 0 if it is.
         public var resetMs: UInt64
+        /// How much longer the limit blocks the tuple; 0 if it does not.
+        public var blockedMs: UInt64
+        /// Which step of its escalation that is, from 1; 0 if it does not.
+        public var blockStep: Int
 
         public init(
             rule: String,
@@ -126,7 +176,9 @@ extension ReferenceModel {
             used: UInt64,
             verdict: Verdict,
             shadow: Bool,
-            resetMs: UInt64
+            resetMs: UInt64,
+            blockedMs: UInt64 = 0,
+            blockStep: Int = 0
         ) {
             self.rule = rule
             self.per = per
@@ -136,6 +188,8 @@ extension ReferenceModel {
             self.verdict = verdict
             self.shadow = shadow
             self.resetMs = resetMs
+            self.blockedMs = blockedMs
+            self.blockStep = blockStep
         }
     }
 }

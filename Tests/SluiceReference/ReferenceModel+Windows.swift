@@ -8,76 +8,98 @@ extension ReferenceModel {
         return rules.filter { Set($0.per) == dimensions }.reduce(into: []) { $0.formUnion($1.windows) }
     }
 
-    /// The counter as a request finds it before time is taken into account: the one that is kept, else one that starts
-    /// from another window of the rule, else an empty one.
-    func stored(_ key: CounterKey, _ applied: AppliedRule, atMs now: UInt64) -> Counter {
-        if let stored = counters[key] { return stored.counter }
-        var counter = Counter(windowMs: key.windowMs)
-        guard let pairs = origin(of: key) else { return counter }
-        counter.adopt(applied.resolution(windowMs: key.windowMs))
-        for pair in pairs {
-            // At the latest at the end of its old tick, and not after now unless all of it is.
-            let (starts, ends) = (pair.tick * pair.tickMs, (pair.tick + 1) * pair.tickMs - 1)
-            counter.add(pair.weight, atMs: max(starts, min(ends, now)))
+    /// The cell as a request finds it before time is taken into account: the one that is kept, else one that starts from
+    /// another window of the rule, else an empty one.
+    func stored(_ key: CellKey, _ applied: AppliedRule, atMs now: UInt64) -> Cell {
+        let (measure, windowMs) = (applied.rule.measure, key.window.windowMs)
+        if let stored = cells[key] { return stored.read(as: measure, windowMs: windowMs) }
+        var cell = Cell(measure: measure, windowMs: windowMs)
+        guard let origin = origin(of: key, measure) else { return cell }
+        cell.blocks = origin.blocks
+        switch origin.tally {
+        case .weights(let old):
+            var counter = Counter(windowMs: windowMs)
+            counter.adopt(applied.resolution(windowMs: windowMs))
+            for pair in old.pairs {
+                // At the latest at the end of its old tick, and not after now unless all of it is.
+                let (starts, ends) = (pair.tick * old.tickMs, (pair.tick + 1) * old.tickMs - 1)
+                counter.add(pair.weight, atMs: max(starts, min(ends, now)))
+            }
+            cell.tally = .weights(counter)
+        case .members(let old):
+            cell.tally = .members(MemberSet(windowMs: windowMs, startingFrom: old))
         }
-        return counter
+        return cell
     }
 
     /// Says that the requests from here on are decided by one script run, which reads once what counters start from.
-    public mutating func beginRun() { asRead = counters }
+    public mutating func beginRun() { asRead = cells }
 
     /// What another window of the rule holds: first those no longer in force, with all they have; then those that still
-    /// are, with what was counted before this one was born. Of each kind the shortest that is at least as long, else the
-    /// longest. Nil if none holds anything.
-    private func origin(of key: CounterKey) -> [(tick: UInt64, tickMs: UInt64, weight: UInt64)]? {
+    /// are, with what was counted before this one was born and without their blocks. Of each kind the shortest that is at
+    /// least as long, else the longest. Nil if none holds anything.
+    private func origin(of key: CellKey, _ measure: Measure) -> (tally: Tally, blocks: [Verdict: Block])? {
         let inForce = inForce(on: key.tuple)
-        let others = (asRead ?? counters).filter {
-            $0.key.tuple == key.tuple && $0.key.rule == key.rule && $0.key.measure == key.measure
-                && $0.key.windowMs != key.windowMs
+        let others = (asRead ?? cells)[tuple: key.tuple].filter {
+            $0.key.rule == key.window.rule && $0.key != key.window
         }
-        let former = others.filter { !inForce.contains($0.key.window) }
-        let present = others.filter { inForce.contains($0.key.window) }
-        for (kind, isInForce) in [(former, false), (present, true)] {
-            let longer = kind.filter { $0.key.windowMs >= key.windowMs }.sorted { $0.key.windowMs < $1.key.windowMs }
-            let shorter = kind.filter { $0.key.windowMs < key.windowMs }.sorted { $0.key.windowMs > $1.key.windowMs }
-            for (_, stored) in longer + shorter {
-                var pairs = stored.counter.pairs.map { ($0.tick, stored.counter.tickMs, $0.weight) }
-                if isInForce {
-                    guard let birth = births[key.window] else { continue }
-                    pairs.removeAll { $0.0 * $0.1 >= birth }
-                }
-                if !pairs.isEmpty { return pairs }
-            }
+
+        for (window, cell) in others.inOrder(for: key.window) where !inForce.contains(window) {
+            let cell = cell.read(as: measure, windowMs: window.windowMs)
+            if !cell.isEmpty { return (cell.tally, cell.blocks) }
+        }
+        guard let birth = births[key.window] else { return nil }
+        for (window, cell) in others.inOrder(for: key.window) where inForce.contains(window) {
+            var tally = cell.read(as: measure, windowMs: window.windowMs).tally
+            tally.drop(fromMs: birth)
+            if !tally.isEmpty { return (tally, [:]) }
         }
         return nil
     }
 
-    /// Keeps a counter. What is out of force on its tuple goes, unless a counter of its rule may still start from it: one
-    /// is not there yet, and none began with this request.
-    mutating func write(_ counter: Counter, _ key: CounterKey) {
-        let inForce = inForce(on: key.tuple)
-        let before = counters[key]
-        guard !counter.pairs.isEmpty else {
-            counters[key] = nil
+    /// Keeps a cell. What is out of force on its tuple goes, unless a cell of its rule may still start from it: one is not
+    /// there yet, and none began with this request.
+    mutating func write(_ cell: Cell, _ key: CellKey) {
+        let before = cells[key]
+        guard !cell.isEmpty else {
+            cells[key] = nil
             return
         }
-        counters[key] = StoredCounter(counter: counter, inForce: inForce)
-        guard before?.inForce != inForce else { return }
+        var cell = cell
+        if cell.tally.isEmpty {
+            cell.life = 0
+        } else if cell.life == 0 {
+            lives += 1
+            cell.life = lives
+        }
+        cell.inForce = inForce(on: key.tuple)
+        cells[key] = cell
+        guard before?.inForce != cell.inForce else { return }
         pendingSweeps.insert(key.tuple)
-        if before == nil { begun.insert(TupleRule(tuple: key.tuple, rule: key.rule)) }
+        if before == nil { begun.insert(TupleRule(tuple: key.tuple, rule: key.window.rule)) }
     }
 
     mutating func sweep() {
         for tuple in pendingSweeps {
             let inForce = inForce(on: tuple)
-            let have = Set(counters.keys.lazy.filter { $0.tuple == tuple }.map(\.window))
-            let awaited = Set(inForce.subtracting(have).map(\.rule))
-            for key in counters.keys where key.tuple == tuple && !inForce.contains(key.window) {
-                let hasBegun = begun.contains(TupleRule(tuple: tuple, rule: key.rule))
-                if hasBegun || !awaited.contains(key.rule) { counters[key] = nil }
+            let have = cells[tuple: tuple]
+            let awaited = Set(inForce.subtracting(have.keys).map(\.rule))
+            cells[tuple: tuple] = have.filter { window, _ in
+                let hasBegun = begun.contains(TupleRule(tuple: tuple, rule: window.rule))
+                return inForce.contains(window) || awaited.contains(window.rule) && !hasBegun
             }
         }
         pendingSweeps = []
         begun = []
+    }
+}
+
+extension [RuleWindow: Cell] {
+    /// What a cell over `window` would rather start from comes first: the shortest that is at least as long, else the
+    /// longest.
+    fileprivate func inOrder(for window: RuleWindow) -> [Element] {
+        let longer = filter { $0.key.windowMs >= window.windowMs }.sorted { $0.key.windowMs < $1.key.windowMs }
+        let shorter = filter { $0.key.windowMs < window.windowMs }.sorted { $0.key.windowMs > $1.key.windowMs }
+        return longer + shorter
     }
 }

@@ -20,15 +20,15 @@ final class ActiveRules: Sendable {
     let keys: EntityKeyWriter
     let parts: AnswerParts
     let source: Source
-    private let keyPrefix: String
+    let keyPrefix: String
     /// Since when windows are in force, as `ScriptPlan` takes it.
     let births: [String: UInt64]
 
     init(
         _ file: LimitsFile, generation: UInt64, source: Source, keyPrefix: String, births: [String: UInt64] = [:]
     ) {
+        set = RuleSet(rules: file.rules, generation: generation, normalizers: file.normalizers)
         self.file = file
-        set = RuleSet(rules: file.rules, generation: generation)
         lists = ListTable(file)
         plan = ScriptPlan(set, births: births)
         self.births = births
@@ -41,8 +41,7 @@ final class ActiveRules: Sendable {
     /// The same rules, of the same generation, with what is known of the age of their windows.
     func with(births: [String: UInt64]) -> ActiveRules {
         ActiveRules(
-            file, generation: set.generation, source: source, keyPrefix: keyPrefix,
-            births: births)
+            file, generation: set.generation, source: source, keyPrefix: keyPrefix, births: births)
     }
 
     /// What was loaded from `path`; nil: no rules, everything is allowed.

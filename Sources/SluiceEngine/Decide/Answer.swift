@@ -26,6 +26,8 @@ struct AnswerTrip {
     var used: UInt64
     /// Nil: never passes.
     var retryAfterMs: UInt64?
+    /// An earlier trip blocked the tuple, and the block still stands.
+    var isBlocked = false
 }
 
 struct AnswerHeadroom {
@@ -41,17 +43,54 @@ struct Answer {
     var basis = Basis.redis
     var trips: [AnswerTrip] = []
     var tightest: AnswerHeadroom?
+    /// The list that gave the verdict, where one did.
+    var listing: ListEffect?
+    /// The event was decided before, and this is that decision.
+    var isDuplicate = false
+    /// What a repeated event was told the first time.
+    var firstRetryAfterMs: UInt64?
 
     mutating func clear(basis: Basis) {
         verdict = .allow
         self.basis = basis
         trips.removeAll(keepingCapacity: true)
         tightest = nil
+        listing = nil
+        isDuplicate = false
+        firstRetryAfterMs = nil
+    }
+
+    /// Takes what a list says into an answer that has the worst verdict of the rules.
+    mutating func take(_ effect: ListEffect) {
+        switch effect.kind {
+        case .deny: verdict = .deny
+        case .allow: verdict = .allow
+        case .watch:
+            guard verdict == .allow else { return }
+            verdict = .review
+        }
+        listing = effect
+    }
+
+    /// Names the list in an answer whose verdict the script has already given by it. A repeated event is told its first
+    /// verdict, and a watched entity that a limit has raised above allow owes its verdict to that limit.
+    mutating func show(_ effect: ListEffect, in rules: RuleSet) {
+        guard !isDuplicate else { return }
+        if effect.kind == .watch {
+            let isRaised = trips.contains { !rules.rules[rules.variants[$0.variant].rule].shadow }
+            guard !isRaised else { return }
+        }
+        listing = effect
     }
 
     /// The largest among the enforced trips that gave the verdict; nil if one of those can never pass.
     func retryAfterMs(in rules: RuleSet) -> UInt64? {
+        if isDuplicate { return firstRetryAfterMs }
         var longest: UInt64?
+        if let listing {
+            guard let leftMs = listing.leftMs else { return nil }
+            longest = leftMs
+        }
         for trip in trips {
             let variant = rules.variants[trip.variant]
             guard variant.limits[trip.limit].verdict == verdict, !rules.rules[variant.rule].shadow else { continue }

@@ -38,14 +38,16 @@ struct AnswerParts: Sendable {
     /// Appends the CheckResponse.
     func write(_ answer: Answer, in rules: RuleSet, into buffer: inout ByteBuffer) {
         buffer.writeField(1, UInt64(answer.verdict.rawValue))
+        if let listing = answer.listing { write(listing, verdict: answer.verdict, into: &buffer) }
         for trip in answer.trips {
             let part = parts[trip.variant][trip.limit].trip
-            var count = part.count + ByteBuffer.fieldSize(trip.used)
+            var count = part.count + ByteBuffer.fieldSize(trip.used) + (trip.isBlocked ? 2 : 0)
             if let retryAfterMs = trip.retryAfterMs { count += 1 + ByteBuffer.varintSize(retryAfterMs) }
             buffer.writeLengthPrefix(2, count)
             buffer.writeBytes(part)
             buffer.writeField(4, trip.used)
             if let retryAfterMs = trip.retryAfterMs { buffer.writePresentField(5, retryAfterMs) }
+            if trip.isBlocked { buffer.writePresentField(8, Reason.blocked) }
         }
         buffer.writeField(3, UInt64(answer.basis.rawValue))
         if answer.verdict > .allow, let retryAfterMs = answer.retryAfterMs(in: rules) {
@@ -61,6 +63,28 @@ struct AnswerParts: Sendable {
             buffer.writeField(5, tightest.resetMs)
         }
         buffer.writeField(6, rules.generation)
+        if answer.isDuplicate { buffer.writePresentField(7, 1) }
+    }
+
+    private enum Reason {
+        static let blocked: UInt64 = 1
+        static let listed: UInt64 = 2
+    }
+
+    /// The trip that names the list and the dimension of the entity on it, never its value.
+    private func write(_ listing: ListEffect, verdict: Verdict, into buffer: inout ByteBuffer) {
+        let retryAfterMs = listing.kind == .allow ? nil : listing.leftMs
+        let text = (listing.kind.name.utf8.count, listing.dimension.utf8.count)
+        var count = ByteBuffer.fieldSize(UInt64(verdict.rawValue)) + 2 + 2 + text.0 + 1 + text.1
+        if let retryAfterMs { count += 1 + ByteBuffer.varintSize(retryAfterMs) }
+        buffer.writeLengthPrefix(2, count)
+        if let retryAfterMs { buffer.writePresentField(5, retryAfterMs) }
+        buffer.writeField(6, UInt64(verdict.rawValue))
+        buffer.writePresentField(8, Reason.listed)
+        buffer.writeLengthPrefix(9, text.0 + 1 + text.1)
+        buffer.writeBytes(listing.kind.name.utf8)
+        buffer.writeInteger(UInt8(ascii: " "))
+        buffer.writeBytes(listing.dimension.utf8)
     }
 }
 

@@ -19,6 +19,8 @@ struct BatchItem {
     var deadline: NIODeadline
     var mode: Mode
     var isAnswered = false
+    /// What a list says of it, in the batch's `effects`, or -1.
+    var effect: Int32
     /// Its place in the batch's `samples`, or -1.
     var sample: Int32
     /// Its rules, in the batch's `uses`.
@@ -35,6 +37,9 @@ final class Batch {
         static let inspect: UInt16 = 3
         static let hasAge: UInt16 = 4
         static let hasTime: UInt16 = 8
+        static let hasEvent: UInt16 = 16
+        static let isListed: UInt16 = 32
+        static let hasAmount: UInt16 = 64
     }
 
     /// The rule set that every request of the batch is judged by.
@@ -43,6 +48,8 @@ final class Batch {
     private(set) var uses: [RuleUse] = []
     /// What the few requests name that tell which entities come up most.
     private(set) var samples: [TopSketches.Pending] = []
+    /// What lists say of the few requests that name somebody on one.
+    private(set) var effects: [ListEffect] = []
     /// Items without an answer.
     private(set) var waiting = 0
     /// The whole EVALSHA, once sealed.
@@ -59,6 +66,8 @@ final class Batch {
 
     private var keyTable = KeyTable()
     private var keys = ByteBuffer()
+    private var eventTable = KeyTable()
+    private var eventKeys = ByteBuffer()
     private var variantWords = ByteBuffer()
     private var groupWords = ByteBuffer()
     private var requestWords = ByteBuffer()
@@ -96,12 +105,15 @@ final class Batch {
         items.removeAll(keepingCapacity: true)
         uses.removeAll(keepingCapacity: true)
         samples.removeAll(keepingCapacity: true)
+        effects.removeAll(keepingCapacity: true)
         waiting = 0
         completion = nil
         isCommand = false
         lastAtMs = 0
         keyTable.removeAll()
         keys.clear()
+        eventTable.removeAll()
+        eventKeys.clear()
         variantWords.clear()
         groupWords.clear()
         requestWords.clear()
@@ -124,7 +136,7 @@ final class Batch {
 
     // MARK: - Building
 
-    /// Adds a request that meets `met`, at least one rule.
+    /// Adds a request that meets `met`, at least one rule unless it has an event id.
     func add(
         _ request: RequestView,
         _ index: DimensionIndex,
@@ -132,12 +144,15 @@ final class Batch {
         caller: Caller,
         received: NIODeadline,
         deadline: NIODeadline,
-        sample: TopSketches.Pending? = nil
+        sample: TopSketches.Pending? = nil,
+        effect: ListEffect? = nil
     ) {
         var operation = UInt16(request.mode.rawValue)
         if request.ageMs > 0 { operation |= Operation.hasAge }
         if request.atMs != nil { operation |= Operation.hasTime }
-        write(operation, request, index, met)
+        if !request.eventID.isEmpty, request.mode != .peek { operation |= Operation.hasEvent }
+        if effect != nil { operation |= Operation.isListed }
+        write(operation, request, index, met, effect)
         let first = uses.count
         uses.append(contentsOf: met)
         items.append(
@@ -146,11 +161,13 @@ final class Batch {
                 received: received,
                 deadline: deadline,
                 mode: request.mode,
+                effect: effect == nil ? -1 : Int32(effects.count),
                 sample: sample == nil ? -1 : Int32(samples.count),
                 uses: first..<uses.count
             )
         )
         if let sample { samples.append(sample) }
+        if let effect { effects.append(effect) }
         waiting += 1
         if let atMs = request.atMs { lastAtMs = atMs }
     }
@@ -172,9 +189,16 @@ final class Batch {
         _ operation: UInt16,
         _ request: RequestView,
         _ index: DimensionIndex,
-        _ met: [RuleUse]
+        _ met: [RuleUse],
+        _ effect: ListEffect? = nil
     ) {
         operationCount += 1
+        var operation = operation
+        if request.amount > 0,
+            met.contains(where: { $0.counts && rules.plan.variants[Int($0.variant)].isSum })
+        {
+            operation |= Operation.hasAmount
+        }
         for use in met where keyOfTuple[Int(use.tuple)] == 0 {
             writeGroup(of: Int(use.tuple), request, index, met)
         }
@@ -182,16 +206,41 @@ final class Batch {
         requestWords.writeWords(request.cost, count: 2)
         if operation & Operation.hasAge != 0 { requestWords.writeWords(request.ageMs, count: 3) }
         if operation & Operation.hasTime != 0 { requestWords.writeWords(request.atMs ?? 0, count: 3) }
+        if operation & Operation.hasEvent != 0 { writeEvent(of: request) }
+        if let effect {
+            requestWords.writeInteger(UInt16(effect.kind.rawValue))
+            requestWords.writeWords(min(effect.leftMs ?? .max, 0xFFFF_FFFF_FFFF), count: 3)
+        }
+        if operation & Operation.hasAmount != 0 { requestWords.writeWords(request.amount, count: 4) }
         requestWords.writeInteger(UInt16(met.count))
         for use in met {
             let key = Int(keyOfTuple[Int(use.tuple)]) - 1
+            let plan = rules.plan.variants[Int(use.variant)]
+            let hasMember = use.counts && plan.member >= 0
             requestWords.writeInteger(localVariant[Int(use.variant)])
-            requestWords.writeInteger((use.judges ? 1 : 0) + (use.counts ? 2 : 0) as UInt16)
-            for field in rules.plan.variants[Int(use.variant)].fields {
+            requestWords.writeInteger(
+                (use.judges ? 1 : 0) + (use.counts ? 2 : 0) + (hasMember ? 4 : 0) as UInt16)
+            for field in plan.fields {
                 requestWords.writeInteger(UInt16(cell(of: key, field: field)! + 1))
             }
+            if hasMember { writeMember(of: Int(plan.member), request, index) }
         }
         for use in met { keyOfTuple[Int(use.tuple)] = 0 }
+    }
+
+    private func writeEvent(of request: RequestView) {
+        key.removeAll(keepingCapacity: true)
+        EntityKeyWriter.writeEventKey(prefix: rules.keyPrefix, request, mode: request.mode, into: &key)
+        let (number, isNew) = eventTable.insert(key)
+        if isNew { eventKeys.writeBulk(key) }
+        requestWords.writeInteger(UInt16(number + 1))
+    }
+
+    /// The rule applies, so the request carries the dimension.
+    private func writeMember(of dimension: Int, _ request: RequestView, _ index: DimensionIndex) {
+        let value = index.value(dimension, of: request) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        let member = EntityKeyWriter.member(of: value)
+        for position in member.indices { requestWords.writeInteger(member[position]) }
     }
 
     /// Finds or adds the key of `tuple`, and the cells that the rules of `met` on that tuple need.
@@ -257,21 +306,24 @@ final class Batch {
     func seal(script: [UInt8], ttlSlackMs: UInt64) {
         guard !isCommand else { return }
         let wordBytes =
-            10 + variantWords.readableBytes + groupWords.readableBytes + requestWords.readableBytes
+            16 + variantWords.readableBytes + groupWords.readableBytes + requestWords.readableBytes
         command.clear()
         command.writeInteger(UInt8(ascii: "*"))
-        command.writeDecimal(4 + keyTable.count + argumentCount)
+        command.writeDecimal(4 + keyTable.count + eventTable.count + argumentCount)
         command.writeStaticString("\r\n$7\r\nEVALSHA\r\n")
         command.writeBulk(script)
         var keyCount = ByteBuffer()
-        keyCount.writeDecimal(keyTable.count)
+        keyCount.writeDecimal(keyTable.count + eventTable.count)
         command.writeBulk(keyCount.readableBytesView)
         command.writeImmutableBuffer(keys)
+        command.writeImmutableBuffer(eventKeys)
         command.writeInteger(UInt8(ascii: "$"))
         command.writeDecimal(wordBytes)
         command.writeStaticString("\r\n")
-        command.writeMultipleIntegers(UInt16(localVariantCount), UInt16(groupCount), UInt16(operationCount))
+        command.writeMultipleIntegers(
+            UInt16(localVariantCount), UInt16(groupCount), UInt16(operationCount), UInt16(eventTable.count))
         command.writeWords(ttlSlackMs, count: 2)
+        command.writeWords(rules.file.eventMemoryMs, count: 2)
         command.writeImmutableBuffer(variantWords)
         command.writeImmutableBuffer(groupWords)
         command.writeImmutableBuffer(requestWords)
@@ -280,6 +332,10 @@ final class Batch {
     }
 
     // MARK: - Answering
+
+    func effect(of item: Int) -> ListEffect? {
+        items[item].effect < 0 ? nil : effects[Int(items[item].effect)]
+    }
 
     /// Marks an item answered; false when it was already.
     func answer(_ item: Int) -> Bool {

@@ -46,10 +46,15 @@ final class Decider {
     private var index = DimensionIndex()
     private var met: [RuleUse] = []
     private var answer = Answer()
+    private var normalForm: [UInt8] = []
+    /// The time of the last request, where callers give it.
+    private var latestAtMs: UInt64 = 0
     private var top = TopSketches()
 
     /// A day: in a replay Redis must not expire what the events' clock still needs.
     private static let replayTTLSlackMs: UInt64 = 86_400_000
+
+    private var ttlSlackMs: UInt64 { settings.clock == .request ? Self.replayTTLSlackMs : 0 }
 
     init(loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, link: RedisLink, logger: Logger) {
         self.loop = loop
@@ -96,16 +101,33 @@ final class Decider {
         received: NIODeadline,
         deadline: NIODeadline
     ) {
+        rules.set.normalizing(request, scratch: &normalForm) { normal in
+            take(normal, raw: request, from: caller, received: received, deadline: deadline)
+        }
+    }
+
+    /// - Parameter raw: the request as it came.
+    private func take(
+        _ request: RequestView,
+        raw: RequestView,
+        from caller: Caller,
+        received: NIODeadline,
+        deadline: NIODeadline
+    ) {
+        if let atMs = request.atMs { latestAtMs = atMs }
         met.removeAll(keepingCapacity: true)
         index.fill(request, in: rules.set)
         rules.set.match(request, index, into: &met)
-        guard !met.isEmpty else {
+        let effect = request.mode == .record ? nil : listEffect(on: request, raw: raw)
+        let isEvent = !request.eventID.isEmpty && request.mode != .peek
+        guard !met.isEmpty || isEvent else {
             answer.clear(basis: .redis)
+            if let effect { answer.take(effect) }
             return deliver(to: caller, received: received, [], rules)
         }
         guard link.isConnected else {
             metrics.count(.disconnected)
-            decideByPolicy(met[...], mode: request.mode, in: rules.set)
+            decideByPolicy(met[...], mode: request.mode, effect, in: rules.set)
             return deliver(to: caller, received: received, met[...], rules)
         }
         guard hasRoom(for: 1) else {
@@ -119,11 +141,15 @@ final class Decider {
         }
         let sample = request.mode == .check && top.takesNext() ? top.pending(request, index) : nil
         open.add(
-            request, index, meets: met, caller: caller, received: received, deadline: deadline, sample: sample)
+            request, index, meets: met, caller: caller, received: received, deadline: deadline, sample: sample,
+            effect: effect)
         waiting += 1
         arm(deadline)
         scheduleTurn()
     }
+
+    /// What the lists say of a request, `raw` as it came.
+    private func listEffect(on request: RequestView, raw: RequestView) -> ListEffect? { nil }
 
     func topSketches(by rank: TopRank) -> (byDimension: [String: [SpaceSaving]], windowMs: UInt64) {
         top.sketches(by: rank)
@@ -145,14 +171,66 @@ final class Decider {
         _ completion: @escaping (ActiveRules, [RuleUse], Result<[InspectedLimit], RedisFailure>) -> Void
     ) {
         var found: [RuleUse] = []
-        index.fill(request, in: rules.set)
-        rules.set.matchAll(request, index, into: &found)
         let rules = rules
-        guard !found.isEmpty else { return completion(rules, [], .success([])) }
-        let batch = takeBatch()
-        batch.addInspection(request, index, meets: found)
-        enqueue(batch) { result in
-            completion(rules, found, result.flatMap { RunReply.readInspection($0) })
+        rules.set.normalizing(request, scratch: &normalForm) { request in
+            index.fill(request, in: rules.set)
+            rules.set.matchAll(request, index, into: &found)
+            guard !found.isEmpty else { return completion(rules, [], .success([])) }
+            let batch = takeBatch()
+            batch.addInspection(request, index, meets: found)
+            enqueue(batch) { result in
+                completion(rules, found, result.flatMap { RunReply.readInspection($0) })
+            }
+        }
+    }
+
+    /// Takes back what the event of `request` counted.
+    ///
+    /// - Parameters:
+    ///   - request: names the event: action, entities and event id; its time, where callers give it.
+    ///   - cost: how much of it at most; 0: all.
+    ///   - amount: the same of the amount.
+    ///   - completion: is told whether it was counted and had not been taken back before.
+    func undo(
+        _ request: RequestView,
+        cost: UInt64,
+        amount: UInt64,
+        _ completion: @escaping (Result<Bool, RedisFailure>) -> Void
+    ) {
+        var keys: [[UInt8]] = []
+        rules.set.normalizing(request, scratch: &normalForm) { request in
+            for mode in [Mode.check, .record] {
+                var key: [UInt8] = []
+                EntityKeyWriter.writeEventKey(prefix: rules.keyPrefix, request, mode: mode, into: &key)
+                keys.append(key)
+            }
+        }
+        let numbers = [
+            String(cost), String(amount),
+            settings.clock == .request ? String(request.atMs ?? latestAtMs) : "",
+            String(rules.file.eventMemoryMs), String(ttlSlackMs),
+        ]
+        let command =
+            [Array("EVALSHA".utf8), link.digest(of: .undo), Array("2".utf8)] + keys + numbers.map { Array($0.utf8) }
+        waiting += 1
+        perform(command) { [weak self] result in
+            self?.waiting -= 1
+            completion(
+                result.flatMap { reply in
+                    guard reply.kind == .integer, reply.integer(at: 0) >= -1 else { return .failure(.malformed) }
+                    guard reply.integer(at: 0) >= 0 else { return .failure(.unreadable) }
+                    let isUndone = reply.integer(at: 0) == 1
+                    if isUndone { self?.metrics.undos &+= 1 } else { self?.metrics.undosInVain &+= 1 }
+                    return .success(isUndone)
+                }
+            )
+        }
+    }
+
+    /// The hash of exactly the tuple that `request` names.
+    func key(of request: RequestView) -> [UInt8] {
+        rules.set.normalizing(request, scratch: &normalForm) { request in
+            EntityKeyWriter.key(prefix: rules.keyPrefix, of: request)
         }
     }
 
@@ -210,7 +288,7 @@ final class Decider {
                 recycle(run)
                 continue
             }
-            run.seal(script: link.decideSHA, ttlSlackMs: settings.clock == .request ? Self.replayTTLSlackMs : 0)
+            run.seal(script: link.digest(of: .decide), ttlSlackMs: ttlSlackMs)
             run.sentAt = .now()
             if !run.items.isEmpty { metrics.countRun(requests: run.items.count) }
             for item in run.items {
@@ -253,13 +331,16 @@ final class Decider {
     }
 
     /// Fills `answer` with what the rules say while Redis cannot: the worst of those that would have judged.
-    private func decideByPolicy(_ uses: ArraySlice<RuleUse>, mode: Mode, in rules: RuleSet) {
+    private func decideByPolicy(
+        _ uses: ArraySlice<RuleUse>, mode: Mode, _ effect: ListEffect?, in rules: RuleSet
+    ) {
         answer.clear(basis: .policy)
         guard mode != .record else { return }
         for use in uses where use.judges {
             let rule = rules.rules[rules.variants[Int(use.variant)].rule]
             if !rule.shadow, rule.onRedisFailure == .deny { answer.verdict = .deny }
         }
+        if let effect { answer.take(effect) }
     }
 
     private func answerByPolicy(_ batch: Batch, _ item: Int, _ failure: RedisFailure) {
@@ -267,7 +348,7 @@ final class Decider {
         waiting -= 1
         metrics.count(failure)
         let at = batch.items[item]
-        decideByPolicy(batch.uses[at.uses], mode: at.mode, in: batch.rules.set)
+        decideByPolicy(batch.uses[at.uses], mode: at.mode, batch.effect(of: item), in: batch.rules.set)
         note(at.sample, of: batch)
         deliver(to: at.caller, received: at.received, batch.uses[at.uses], batch.rules)
     }
@@ -326,6 +407,7 @@ extension Decider: RedisLinkUser {
                 }
                 guard run.answer(item) else { continue }
                 waiting -= 1
+                if let effect = run.effect(of: item) { answer.show(effect, in: run.rules.set) }
                 let at = run.items[item]
                 note(at.sample, of: run)
                 deliver(to: at.caller, received: at.received, uses, run.rules, now: now)

@@ -5,6 +5,9 @@ struct RunReply {
     /// The reply is not the script's.
     struct Malformed: Error {}
 
+    /// From this code on an item is the repeat of an event.
+    private static let repeated: Int64 = 1 << 20
+
     private let reply: Reply
     private var next = 3
     /// Redis time of the run.
@@ -41,6 +44,14 @@ struct RunReply {
     ) throws(Malformed) -> Bool {
         let code = try take()
         guard code >= 0 else { return false }
+        if code >= Self.repeated {
+            guard let verdict = Verdict(rawValue: UInt8(code & 3)) else { throw Malformed() }
+            let retryAfter = try take()
+            answer.verdict = verdict
+            answer.isDuplicate = true
+            answer.firstRetryAfterMs = retryAfter < 0 ? nil : UInt64(retryAfter)
+            return true
+        }
         guard let verdict = Verdict(rawValue: UInt8(code & 3)) else { throw Malformed() }
         answer.verdict = verdict
         let trips = Int(code >> 2 & 255)
@@ -54,7 +65,8 @@ struct RunReply {
             answer.tightest = AnswerHeadroom(variant: variant, limit: limit, remaining: remaining, resetMs: resetMs)
         }
         for _ in 0..<trips {
-            let ordinal = Int(try takeCount())
+            let place = Int(try takeCount())
+            let (ordinal, isBlocked) = (place & 0xFFFF, place > 0xFFFF)
             let used = try takeCount()
             let retryAfter = try take()
             guard let (variant, limit) = walk.find(ordinal) else { throw Malformed() }
@@ -63,7 +75,8 @@ struct RunReply {
                     variant: variant,
                     limit: limit,
                     used: used,
-                    retryAfterMs: retryAfter < 0 ? nil : UInt64(retryAfter)
+                    retryAfterMs: retryAfter < 0 ? nil : UInt64(retryAfter),
+                    isBlocked: isBlocked
                 )
             )
         }
@@ -78,7 +91,10 @@ struct RunReply {
             guard count >= 0 else { return .failure(.unreadable) }
             var limits: [InspectedLimit] = []
             for _ in 0..<count {
-                limits.append(InspectedLimit(used: try reading.takeCount(), resetMs: try reading.takeCount()))
+                limits.append(
+                    InspectedLimit(
+                        used: try reading.takeCount(), resetMs: try reading.takeCount(),
+                        blockedMs: try reading.takeCount(), blockStep: try reading.takeCount()))
             }
             return .success(limits)
         } catch {
@@ -92,6 +108,10 @@ struct InspectedLimit: Sendable {
     var used: UInt64
     /// Until its counter is empty.
     var resetMs: UInt64
+    /// How long its tuple is still under its verdict; 0 if it is not blocked.
+    var blockedMs: UInt64
+    /// Which step of `block_for` that is, from 1; 0 if it is not blocked.
+    var blockStep: UInt64
 }
 
 /// Finds limits by their number among the judging uses of a request, ascending.

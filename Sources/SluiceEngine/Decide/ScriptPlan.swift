@@ -11,6 +11,10 @@ struct ScriptPlan: Sendable {
         var argumentCount: Int
         /// Per counter, a number for its field, unique in the rule set.
         var fields: [Int32]
+        /// The dimension whose values it tells apart, or -1.
+        var member: Int32
+        /// Whether it adds up amounts.
+        var isSum: Bool
     }
 
     let variants: [Variant]
@@ -30,20 +34,19 @@ struct ScriptPlan: Sendable {
             var words = ByteBuffer()
             let isYoung = variant.counters.contains { births[$0.field] != nil }
             let flags: UInt16 = (rule.counting == .attempts ? 1 : 0) + (rule.shadow ? 2 : 0) + (isYoung ? 4 : 0)
-            words.writeMultipleIntegers(
-                flags, prints[tuple], UInt16(variant.counters.count), UInt16(variant.limits.count)
-            )
+            words.writeMultipleIntegers(flags, prints[tuple], Self.code(of: rule.measure), Self.kind(of: rule.measure))
+            words.writeMultipleIntegers(UInt16(variant.counters.count), UInt16(variant.limits.count))
             for counter in variant.counters {
                 words.writeWords(counter.windowMs, count: 3)
                 words.writeWords(counter.resolution.tickMs, count: 3)
                 words.writeInteger(UInt16(counter.pairCap ?? 0))
-                words.writeInteger(Self.code(of: rule.measure))
                 if isYoung { words.writeWords(births[counter.field] ?? 0, count: 3) }
             }
             for (limit, counter) in zip(variant.limits, variant.counterOfLimit) {
                 words.writeInteger(UInt16(counter))
                 words.writeWords(limit.max, count: 4)
-                words.writeInteger(UInt16(limit.verdict.rawValue))
+                words.writeInteger(UInt16(limit.verdict.rawValue) + 4 * UInt16(limit.blockForMs.count))
+                for lengthMs in limit.blockForMs { words.writeWords(lengthMs, count: 3) }
             }
             var arguments = ByteBuffer()
             arguments.writeBulk(tupleFields[tuple].utf8)
@@ -52,7 +55,9 @@ struct ScriptPlan: Sendable {
                 words: Array(words.readableBytesView),
                 arguments: Array(arguments.readableBytesView),
                 argumentCount: 1 + variant.counters.count,
-                fields: variant.counters.map { numbers[$0.field]! }
+                fields: variant.counters.map { numbers[$0.field]! },
+                member: Int32(rule.measure.distinctDimension.flatMap(rules.dimensions.firstIndex(of:)) ?? -1),
+                isSum: rule.measure == .sum
             )
         }
     }
@@ -62,6 +67,11 @@ struct ScriptPlan: Sendable {
     private static func fingerprint(_ fields: String) -> UInt16 {
         let hash = Array(fields.utf8).withUnsafeBytes { ByteTable.hash($0) }
         return UInt16(truncatingIfNeeded: hash ^ (hash >> 16))
+    }
+
+    /// Counters of different dimensions' values are counters of different measures.
+    private static func kind(of measure: Measure) -> UInt16 {
+        measure.distinctDimension.map(fingerprint) ?? 0
     }
 
     private static func code(of measure: Measure) -> UInt16 {

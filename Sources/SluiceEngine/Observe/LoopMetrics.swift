@@ -28,6 +28,10 @@ struct LoopMetrics: Sendable {
     private(set) var listed = Array(repeating: UInt64(0), count: ListKind.allCases.count)
     var runs: UInt64 = 0
     var clockSteps: UInt64 = 0
+    private(set) var duplicates: UInt64 = 0
+    /// What undo answered: taken back, or nothing to take back.
+    var undos: UInt64 = 0
+    var undosInVain: UInt64 = 0
     var unreadableCells: UInt64 = 0
     var shed: UInt64 = 0
     var invalidRequests: UInt64 = 0
@@ -48,6 +52,10 @@ struct LoopMetrics: Sendable {
         let basis = Int(answer.basis.rawValue) * Self.verdicts
         decisions[basis + Int(answer.verdict.rawValue)] &+= 1
         requestMicros.record(UInt64(micros))
+        guard !answer.isDuplicate else {
+            duplicates &+= 1
+            return
+        }
         guard isCurrent else { return countFormer(answer, uses, by: rules) }
         // Trips come in the order of the uses.
         var next = 0

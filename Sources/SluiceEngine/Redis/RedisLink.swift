@@ -1,6 +1,5 @@
 import DequeModule
 import Logging
-import LuaScripts
 import NIOCore
 import NIOPosix
 
@@ -22,14 +21,14 @@ final class RedisLink {
     private enum Expectation {
         case handshake(HandshakeStep)
         case run(Batch)
-        case scriptReload
+        case scriptReload(LoadedScript)
     }
 
     private enum HandshakeStep: Equatable {
         /// An error here means that this Redis cannot be used.
         case required(String)
         case optional
-        case loadDecide
+        case load(LoadedScript)
     }
 
     /// A connection that owes replies and sends nothing for this long is given up.
@@ -46,11 +45,13 @@ final class RedisLink {
     private var reader = ReplyReader()
     private var expectations: Deque<Expectation> = []
     private var handshakeError: String?
-    private var reloadingScript = false
+    /// Scripts that Redis has lost and is being given again.
+    private var reloading = 0
     private var silenceWatch: RepeatedTask?
     /// When the peer last sent something, or began to owe a reply.
     private var lastSign = NIODeadline.now()
-    private(set) var decideSHA: [UInt8] = []
+    /// What SCRIPT LOAD answered for each script.
+    private var digests = Array(repeating: [UInt8](), count: LoadedScript.allCases.count)
 
     /// Counters, for metrics.
     private(set) var connects: UInt64 = 0
@@ -67,8 +68,12 @@ final class RedisLink {
 
     /// Whether there is a connection that takes commands.
     var isConnected: Bool { state.isReady }
-    /// Whether a run may be sent now: the script is there too.
-    var isReady: Bool { state.isReady && !reloadingScript }
+    /// Whether a run may be sent now: the scripts are there too.
+    var isReady: Bool { state.isReady && reloading == 0 }
+
+    /// What EVALSHA calls a script.
+    func digest(of script: LoadedScript) -> [UInt8] { digests[script.rawValue] }
+
     /// Why the last attempt failed, in words without secrets; nil while all is well.
     private(set) var lastError: String?
 
@@ -157,14 +162,14 @@ final class RedisLink {
         }
         if target.database != 0 { add(.required("SELECT"), "SELECT", String(target.database)) }
         add(.optional, "CLIENT", "SETNAME", "sluice")
-        add(.loadDecide, "SCRIPT", "LOAD", script: LuaScripts.decide)
+        for script in LoadedScript.allCases { add(.load(script), "SCRIPT", "LOAD", script: script.source) }
         return burst
     }
 
     private func sendHandshake() {
         guard let channel else { return }
         handshakeError = nil
-        var buffer = channel.allocator.buffer(capacity: 32 * 1024)
+        var buffer = channel.allocator.buffer(capacity: 64 * 1024)
         for (step, arguments) in handshake {
             CommandFormatter.write(arguments, into: &buffer)
             expect(.handshake(step))
@@ -199,7 +204,7 @@ final class RedisLink {
         channel?.close(promise: nil)
         channel = nil
         reader = ReplyReader()
-        reloadingScript = false
+        reloading = 0
         failOutstanding()
         perform(action)
         if case .wait(_, wasReady: true) = action { user?.linkWasLost() }
@@ -244,10 +249,11 @@ final class RedisLink {
         switch expectation {
         case .handshake(let step): takeHandshake(step, reply)
         case .run(let run): takeRun(run, reply)
-        case .scriptReload:
-            reloadingScript = false
+        case .scriptReload(let script):
             if reply.kind == .error { return lost("SCRIPT LOAD: \(reply.string)") }
-            user?.linkBecameReady()
+            digests[script.rawValue] = Array(reply.bytes(at: 0))
+            reloading -= 1
+            if reloading == 0 { user?.linkBecameReady() }
         }
     }
 
@@ -260,19 +266,21 @@ final class RedisLink {
         if case .unknown = outcome {
             logger.error("Redis refused a script run", metadata: ["error": "\(reply.string.prefix(200))"])
         }
-        if outcome == .notExecuted(.noScript) { reloadScript() }
+        if outcome == .notExecuted(.noScript) { reloadScripts() }
         user?.runFailed(run, outcome)
         if outcome == .notExecuted(.readOnly) { lost("it is a replica") }
     }
 
-    /// Loads the script once for all that wait: nothing is sent until it is there.
-    private func reloadScript() {
-        guard !reloadingScript, let channel else { return }
-        reloadingScript = true
+    /// Loads the scripts once for all that wait: nothing is sent until they are there.
+    private func reloadScripts() {
+        guard reloading == 0, let channel else { return }
         scriptLoads += 1
-        var buffer = channel.allocator.buffer(capacity: 32 * 1024)
-        CommandFormatter.write([Array("SCRIPT".utf8), Array("LOAD".utf8), LuaScripts.decide], into: &buffer)
-        expect(.scriptReload)
+        var buffer = channel.allocator.buffer(capacity: 64 * 1024)
+        for script in LoadedScript.allCases {
+            CommandFormatter.write([Array("SCRIPT".utf8), Array("LOAD".utf8), script.source], into: &buffer)
+            expect(.scriptReload(script))
+            reloading += 1
+        }
         channel.writeAndFlush(buffer, promise: nil)
     }
 
@@ -280,13 +288,13 @@ final class RedisLink {
         if reply.kind == .error {
             switch step {
             case .required(let command): handshakeError = handshakeError ?? "\(command): \(reply.string)"
-            case .loadDecide: handshakeError = handshakeError ?? "SCRIPT LOAD: \(reply.string)"
+            case .load: handshakeError = handshakeError ?? "SCRIPT LOAD: \(reply.string)"
             case .optional: break
             }
-        } else if step == .loadDecide {
-            decideSHA = Array(reply.bytes(at: 0))
+        } else if case .load(let script) = step {
+            digests[script.rawValue] = Array(reply.bytes(at: 0))
         }
-        if let handshakeError, step == .loadDecide { return lost(handshakeError) }
+        if let handshakeError, step == .load(LoadedScript.allCases.last!) { return lost(handshakeError) }
         perform(state.handshakeReply())
     }
 }

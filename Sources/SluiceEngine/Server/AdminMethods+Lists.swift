@@ -64,10 +64,13 @@ extension AdminMethods {
     }
 
     private static func unblock(_ key: [UInt8], _ core: ServiceCore) async throws(Refusal) -> UInt64 {
-        let command = [Array("EVAL".utf8), LuaScripts.unblock, [UInt8(ascii: "1")], key]
-        return try await ask(command, core) { reply in
-            reply.kind == .integer ? UInt64(clamping: reply.integer(at: 0)) : nil
-        }
+        let nowMs = core.settings.clock == .request ? "\(UInt64(Date().timeIntervalSince1970 * 1000))" : ""
+        let command = [
+            Array("EVAL".utf8), LuaScripts.unblock, [UInt8(ascii: "1")], key, Array(nowMs.utf8),
+        ]
+        let lifted = try await ask(command, core) { $0.kind == .integer ? $0.integer(at: 0) : nil }
+        guard lifted >= 0 else { throw Refusal(.unreadable) }
+        return UInt64(lifted)
     }
 
     private static func ask<Content: Sendable>(

@@ -19,7 +19,6 @@ struct CheckDecoder {
     ) throws(InvalidRequest) -> RequestView {
         var request = RequestView(bytes: bytes)
         var reader = ProtobufReader(bytes, range, depth: depth)
-        var eventID = 0..<0
         var trace = 0..<0
         var (mode, cost, atMs): (UInt64, UInt64, UInt64) = (0, 0, 0)
         while let (field, type) = try reader.nextTag() {
@@ -34,7 +33,7 @@ struct CheckDecoder {
             case (3, .varint): cost = try reader.varint() & 0xFFFF_FFFF
             case (4, .varint): request.amount = try reader.varint()
             case (5, .varint): mode = try reader.varint() & 0xFFFF_FFFF
-            case (6, .length): eventID = try reader.range()
+            case (6, .length): request.eventID = try reader.range()
             case (7, .varint): atMs = try reader.varint()
             case (8, .varint): request.ageMs = try reader.varint()
             case (9, .length): trace = try reader.range()
@@ -46,7 +45,7 @@ struct CheckDecoder {
             throw InvalidRequest("unknown mode")
         }
         request.mode = known
-        try checkCaps(request, eventID: eventID, trace: trace)
+        try checkCaps(request, trace: trace)
         if takesTime {
             guard atMs <= Self.latestAtMs else { throw InvalidRequest("at_ms is after the year 9999") }
             request.atMs = atMs
@@ -102,9 +101,21 @@ struct CheckDecoder {
 
     private func checkCaps(
         _ request: RequestView,
-        eventID: Range<Int>,
         trace: Range<Int>
     ) throws(InvalidRequest) {
+        try Self.checkEvent(request)
+        guard request.cost <= Caps.cost else { throw InvalidRequest("cost is more than \(Caps.cost)") }
+        guard request.amount <= Caps.exactInteger else { throw InvalidRequest("amount is more than 2^53 - 1") }
+        guard trace.count <= Caps.traceIDBytes else {
+            throw InvalidRequest("trace_id has more than \(Caps.traceIDBytes) bytes")
+        }
+        guard request.ageMs == 0 || request.mode == .record else {
+            throw InvalidRequest("age_ms is taken only with mode RECORD")
+        }
+    }
+
+    /// The caps of what names an event: action, entities and id; undo holds its own to the same.
+    static func checkEvent(_ request: RequestView) throws(InvalidRequest) {
         guard 1...Caps.actionBytes ~= request.action.count else {
             throw InvalidRequest("the action must have 1 to \(Caps.actionBytes) bytes")
         }
@@ -112,19 +123,10 @@ struct CheckDecoder {
         guard action.allSatisfy({ $0 < 0x80 }) || String(validating: action, as: UTF8.self) != nil else {
             throw InvalidRequest("the action is not UTF-8")
         }
-        for position in 0..<request.entityCount { try Self.checkEntity(request, position) }
+        for position in 0..<request.entityCount { try checkEntity(request, position) }
         guard !request.namesADimensionTwice else { throw InvalidRequest("the same dimension twice") }
-        guard request.cost <= Caps.cost else { throw InvalidRequest("cost is more than \(Caps.cost)") }
-        guard request.amount <= Caps.exactInteger else { throw InvalidRequest("amount is more than 2^53 - 1") }
-        guard eventID.count <= Caps.eventIDBytes else {
+        guard request.eventID.count <= Caps.eventIDBytes else {
             throw InvalidRequest("event_id has more than \(Caps.eventIDBytes) bytes")
-        }
-        guard trace.count <= Caps.traceIDBytes else {
-            throw InvalidRequest("trace_id has more than \(Caps.traceIDBytes) bytes")
-        }
-        guard eventID.isEmpty else { throw InvalidRequest("event_id is not supported by this version yet") }
-        guard request.ageMs == 0 || request.mode == .record else {
-            throw InvalidRequest("age_ms is taken only with mode RECORD")
         }
     }
 

@@ -14,7 +14,7 @@ final class LoopServer {
     let loop: any EventLoop
     let decider: Decider
     private let settings: ServiceSettings
-    private let decoder: CheckDecoder
+    let decoder: CheckDecoder
     /// Answers the admin methods; set once, by the lane it belongs to.
     var admin: AdminMethods!
 
@@ -116,9 +116,10 @@ final class LoopServer {
             switch header.method {
             case .check: try check(header, payload, caller, connection)
             case .checkBatch: try checkBatch(header, payload, caller, connection)
+            case .undo: try undo(header, payload, caller, connection)
             case .inspect, .reset, .rules, .reload, .top, .stats, .setListing, .listings:
                 try administer(header, payload, caller, connection)
-            case .undo, .authenticate:
+            case .authenticate:
                 connection.refuse(header.stream, header.method, .unimplemented, "not served by this version")
             default:
                 connection.refuse(header.stream, header.method, .unimplemented, "unknown method")
@@ -131,7 +132,7 @@ final class LoopServer {
         }
     }
 
-    private func deadline(_ header: FrameHeader, from received: NIODeadline) -> NIODeadline {
+    func deadline(_ header: FrameHeader, from received: NIODeadline) -> NIODeadline {
         guard let standard = settings.deadlines.standard else { return .distantFuture }
         guard header.micros > 0 else { return received + standard }
         return received + min(.microseconds(Int64(header.micros)), settings.deadlines.longest)

@@ -67,7 +67,7 @@ public struct EntityKeyWriter: Sendable {
         }
     }
 
-    private static func hexDigit(_ nibble: UInt8, uppercase: Bool) -> UInt8 {
+    static func hexDigit(_ nibble: UInt8, uppercase: Bool) -> UInt8 {
         nibble < 10 ? UInt8(ascii: "0") + nibble : (uppercase ? UInt8(ascii: "A") : UInt8(ascii: "a")) + nibble - 10
     }
 }

@@ -1,14 +1,35 @@
--- Second part of the decide script: cells, from bytes to numbers and back. See decide.lua for the contract.
+#!lua flags=allow-cross-slot-keys
+-- Cells: counters as they lie in the fields of an entity's hash, from bytes to numbers and back. The first part of the
+-- scripts decide and undo; sets.lua has those of distinct values.
+--
+-- A cell, big-endian:
+--   version 1 | flags: 0-1 measure, 2 tick length present, 3 blocks present, 4 life present | offset width << 4,
+--   weight width | fingerprint of the tuple's fields (2) | [life (2)] | [blocks: their number (1), then for each its
+--   verdict (1), step (1), end (6) and length (5) in ms] | then, unless the widths are 0, which is a cell of blocks alone,
+--   count, sum   [tick length (5)] | base tick (6) | total weight (weight width + 1) | pairs: tick - base, weight
+--   distinct     fingerprint of the dimension (2) | base tick (6) | entries, see sets.lua
 
--- 3. Cells. A cell in use is its pairs but the last as they lie in Redis (`body` from `at` on), and the last pair
--- unpacked, so that a hit bumps two numbers or appends a few bytes whatever the counter holds.
+local unpack_, pack = struct.unpack, struct.pack
+local byte, sub, rep, find = string.byte, string.sub, string.rep, string.find
+local call, pcall_ = redis.call, redis.pcall
+local EXACT = 9007199254740991
+local POW = { 256, 65536, 16777216, 4294967296, 1099511627776, 281474976710656, 72057594037927936, EXACT * 2048 }
+
+-- What is known of counters, by number: window and tick length in ms, cap on pairs (0: none), measure (0 count, 1 sum,
+-- 2 distinct) with the fingerprint of its dimension, field, fingerprint and text of the tuple's fields, birth.
+local cWindow, cTick, cCap, cMeasure, cKind, cField, cPrint, cFields, cBirth = {}, {}, {}, {}, {}, {}, {}, {}, {}
+
+-- A cell in use is its pairs but the last as they lie in Redis (`body` from `at` on), and the last pair unpacked, so that
+-- a hit bumps two numbers or appends a few bytes whatever the counter holds. Of a set, `body` is all of it.
 local tick, ticks, base, offW, wgtW = {}, {}, {}, {}, {}
 local body, at, first, firstW, last, lastW, total = {}, {}, {}, {}, {}, {}, {}
-local bad, raw, stamp, dirty, longer, counterOf = {}, {}, {}, {}, {}, {}
+local bad, raw, stamp, dirty, longer, counterOf, isSet = {}, {}, {}, {}, {}, {}, {}
+-- By verdict, the last block of the tuple: { step, ends, length }. And a number that a cell keeps from its first event
+-- until it is empty, so that an undo finds its weight or nothing.
+local blocks, life = {}, {}
 -- The request being judged, and per cell the last one that changed it for good.
 local item, changedBy = 0, {}
-local steps = 0
-local headFormat, pairFormat = {}, {}
+local headFormat, pairFormat, writeFormat = {}, {}, {}
 
 local function pairsOf(ow, ww)
   local id = ow * 16 + ww
@@ -21,16 +42,35 @@ local function pairsOf(ow, ww)
 end
 
 local function clear(c)
-  last[c], total[c], body[c], at[c] = false, 0, '', 1
+  last[c], total[c], body[c], at[c], life[c] = false, 0, '', 1, nil
 end
 
--- Decodes a cell that counts over `window`.
-local function decode(c, counter, value, window)
-  local version, flags, widths = byte(value, 1, 3)
-  if version ~= 1 or not widths or flags > 7 then
-    bad[c] = true
-    return
+-- Takes life and blocks out of a cell; returns the rest, as it would be without them, or nil if they are cut short.
+local function takeExtras(c, value, flags)
+  local from = 6
+  if flags >= 16 then
+    if #value < 7 then return nil end
+    life[c], from = unpack_('>I2', value, 6)
+    flags = flags - 16
   end
+  if flags >= 8 then
+    local n = byte(value, from)
+    if not n or #value < from + n * 13 then return nil end
+    local states = {}
+    from = from + 1
+    for _ = 1, n do
+      local verdict, step, ends, length
+      verdict, step, ends, length, from = unpack_('>BBI6I5', value, from)
+      if verdict > 3 or step < 1 or length < 1 then return nil end
+      states[verdict] = { step, ends, length }
+    end
+    blocks[c] = states
+  end
+  return sub(value, 1, 5) .. sub(value, from)
+end
+
+-- Decodes the pairs of a cell that counts over `window`.
+local function decodePairs(c, value, flags, widths, window)
   local ww = widths % 16
   local ow = (widths - ww) / 16
   local sliced = flags >= 4
@@ -47,18 +87,17 @@ local function decode(c, counter, value, window)
     format = (sliced and '>I2I5I6I' or '>I2I6I') .. (ww + 1) .. 'I' .. ow .. 'I' .. ww
     headFormat[id] = format
   end
-  local s, b, sum, o, w
+  local s, b, sum, o, w, _
   if sliced then
-    stamp[c], s, b, sum, o, w = unpack_(format, value, 4)
+    _, s, b, sum, o, w = unpack_(format, value, 4)
   else
     s = 1
-    stamp[c], b, sum, o, w = unpack_(format, value, 4)
+    _, b, sum, o, w = unpack_(format, value, 4)
   end
   if s < 1 or s > window then
     bad[c] = true
     return
   end
-  if flags % 4 ~= cMeasure[counter] then return end
   tick[c], ticks[c], base[c], offW[c], wgtW[c], total[c] = s, math.ceil(window / s), b, ow, ww, sum
   first[c], firstW[c] = b + o, w
   if length == width then
@@ -74,12 +113,6 @@ local function decode(c, counter, value, window)
   if last[c] < first[c] or (last[c] + ticks[c] + 1) * s > EXACT or sum > EXACT or sum < EXACT and sum < least then
     bad[c] = true
   end
-end
-
-local function load(c, counter, value)
-  counterOf[c], raw[c] = counter, value
-  clear(c)
-  if value then decode(c, counter, value, cWindow[counter]) end
 end
 
 -- Every pair, oldest first.
@@ -170,28 +203,6 @@ local function step(c, k)
   implode(c, regroup(ks, ws, n, function(own) return own < k and own or k end))
 end
 
--- Brings a cell to `now`; returns the tick to judge at, in the cell's own ticks or, once it is empty, in those that it
--- will be given, and whether the clock had been set back.
-local function advance(c, counter, now)
-  local stepped, l = false, last[c]
-  if l then
-    local s = tick[c]
-    local k = (now - now % s) / s
-    if l > k then
-      if l * s - now <= (s > 1000 and s or 1000) then
-        k = l
-      else
-        step(c, k)
-        stepped = true
-      end
-    end
-    if first[c] < k - ticks[c] then drop(c, k - ticks[c]) end
-    if last[c] then return k, stepped end
-  end
-  local s = cTick[counter]
-  return (now - now % s) / s, stepped
-end
-
 -- An exact log cut into the slices it should have by now.
 local function slice(c, s)
   local ks, ws, n = explode(c)
@@ -227,7 +238,8 @@ local function merge(c, cap)
 end
 
 -- Adds `w` at tick `k` of a cell that `advance` brought to now; an aged outcome goes to its `own` time, in ms, unless
--- the window no longer reaches it.
+-- the window no longer reaches it. Returns what was added, less than `w` where the pair is as heavy as a number can be,
+-- and when its tick begins.
 local function add(c, counter, k, w, own)
   local s = cTick[counter]
   local cut = last[c] and tick[c] == 1 and s > 1
@@ -238,7 +250,7 @@ local function add(c, counter, k, w, own)
   end
   if own then
     local aged = (own - own % s) / s
-    if aged < k - math.ceil(cWindow[counter] / s) then return end
+    if aged < k - math.ceil(cWindow[counter] / s) then return 0, 0 end
     k = aged
   end
   if cut then slice(c, s) end
@@ -251,13 +263,16 @@ local function add(c, counter, k, w, own)
     tick[c], ticks[c], base[c], offW[c], wgtW[c] = s, n, k, offsetWidth(0, n), ww
     body[c], at[c], first[c], firstW[c], last[c], lastW[c], total[c] = '', 1, k, w, k, w, w
     longer[c] = true
-    return
+    return w, k * s
   end
   local sum = total[c] + w
   if sum > EXACT then sum = EXACT end
   if k == l then
     local bumped = lastW[c] + w
-    if bumped > EXACT then bumped = EXACT end
+    if bumped > EXACT then
+      bumped = EXACT
+      w = bumped - lastW[c]
+    end
     lastW[c], total[c] = bumped, sum
     if at[c] > #body[c] then firstW[c] = bumped end
   elseif k > l then
@@ -276,8 +291,8 @@ local function add(c, counter, k, w, own)
     local i = 1
     while ks[i] < k do i = i + 1 end
     if ks[i] == k then
+      if w > EXACT - ws[i] then w = EXACT - ws[i] end
       ws[i] = ws[i] + w
-      if ws[i] > EXACT then ws[i] = EXACT end
     else
       table.insert(ks, i, k)
       table.insert(ws, i, w)
@@ -287,11 +302,14 @@ local function add(c, counter, k, w, own)
   end
   local cap = cCap[counter]
   if cap > 0 and tick[c] == 1 and (#body[c] - at[c] + 1) / (offW[c] + wgtW[c]) + 1 > cap then merge(c, cap) end
+  return w, k * s
 end
 
--- When `w` fits under `max` again: the first pairs go one by one until there is room for it.
-local function retryAfter(c, max, w, now)
+-- In how many ms `w` fits under `max`, 0 if it does now, -1 if it never will: the first pairs go one by one until there
+-- is room for it.
+local function roomAfter(c, max, w, now)
   if w > max or max == 0 then return -1 end
+  if w <= max - total[c] then return 0 end
   local k = first[c]
   if total[c] < EXACT then
     local excess = w - (max - total[c]) - firstW[c]
@@ -320,74 +338,53 @@ local function retryAfter(c, max, w, now)
   return (k + ticks[c] + 1) * tick[c] - now
 end
 
--- 4. A counter that is not there, of a rule whose windows were edited, starts from the pairs of another window of the
--- rule. `origin` has what was found for it.
-local origin = {}
-
--- Looks for the window to start from among the fields of the cell's hash: first those that are no longer in force, with
--- all of their pairs; then those that still are, kept by an override or another limit, with the pairs from before the
--- missing window was born: since then the two have counted side by side. Of each kind the shortest that is as long as
--- the missing one, else the longest.
-local function seek(c, key, names)
-  local counter = counterOf[c]
-  local field, fields, birth = cField[counter], cFields[counter], cBirth[counter]
-  local slash = find(field, '/', 1, true)
-  local rule, own = sub(field, 1, slash), cWindow[counter]
-  local others = {}
-  for i = 1, #names do
-    local name = names[i]
-    local window = sub(name, 1, slash) == rule and name ~= field and tonumber(sub(name, slash + 1))
-    if window then
-      local inForce = find(fields, '|' .. name .. '|', 1, true) ~= nil
-      if birth or not inForce then others[#others + 1] = { name = name, window = window, inForce = inForce } end
-    end
+-- Takes up to `w` from the pair that an event of time `own`, in ms, was counted in; returns whether there was one. It is
+-- at its own tick, or has been merged into the first pair.
+local function take(c, w, own, now)
+  local s = tick[c]
+  local ks, ws, n = explode(c)
+  local k, i = (own - own % s) / s, 1
+  local until_ = last[c] * s > now and last[c] * s or now
+  while i <= n and ks[i] < k do i = i + 1 end
+  if not (i <= n and ks[i] == k) then
+    if i > 1 or (until_ - until_ % s) / s > k + ticks[c] then return false end
   end
-  table.sort(others, function(a, b)
-    if a.inForce ~= b.inForce then return b.inForce end
-    if (a.window >= own) ~= (b.window >= own) then return a.window >= own end
-    if a.window >= own then return a.window < b.window end
-    return a.window > b.window
-  end)
-  for i = 1, #others do
-    local other = others[i]
-    decode(c, counter, call('HGET', key, other.name), other.window)
-    if bad[c] then return end
-    local k, w, n = explode(c)
-    local s = tick[c]
-    clear(c)
-    while other.inForce and n > 0 and k[n] * s >= birth do n = n - 1 end
-    if n > 0 then
-      origin[c] = { tick = s, k = k, w = w, n = n }
-      return
-    end
+  ws[i] = ws[i] > w and ws[i] - w or 0
+  if ws[i] == 0 then
+    table.remove(ks, i)
+    table.remove(ws, i)
+    n = n - 1
   end
+  implode(c, ks, ws, n)
+  return true
 end
 
--- Lays out a missing cell from its origin. What a pair stands for happened at the latest at the end of its tick, and not
--- after now: that is where it goes, so that it is held too long, by one old tick at most, and never too short.
-local function start(c, counter, now)
-  local from, s = origin[c], cTick[counter]
-  local ks, ws = {}, {}
-  for i = 1, from.n do
-    local t, ends = from.k[i] * from.tick, (from.k[i] + 1) * from.tick - 1
-    if ends <= now then
-      t = ends
-    elseif t < now then
-      t = now
-    end
-    ks[i], ws[i] = (t - t % s) / s, from.w[i]
+-- The pairs as they go to Redis.
+local function packPairs(c, measure, print)
+  if lastW[c] >= POW[wgtW[c]] or total[c] >= POW[wgtW[c] + 1] then implode(c, explode(c)) end
+  local ow, ww, s = offW[c], wgtW[c], tick[c]
+  local widths = ow * 16 + ww
+  local whole = at[c] > #body[c]
+  local id = (whole and widths or widths + 256) + (s > 1 and 512 or 0)
+  local format = writeFormat[id]
+  if not format then
+    format = (s > 1 and '>BBBI2I5I6I' or '>BBBI2I6I') .. (ww + 1) .. (whole and 'I' .. ow .. 'I' .. ww or '')
+    writeFormat[id] = format
   end
-  tick[c], ticks[c] = s, math.ceil(cWindow[counter] / s)
-  implode(c, regroup(ks, ws, from.n, function(own) return own end))
-  longer[c] = true
-end
-
-local function save(c)
-  return { tick[c], ticks[c], base[c], offW[c], wgtW[c], body[c], at[c], first[c], firstW[c], last[c], lastW[c],
-    total[c] }
-end
-
-local function restore(c, s)
-  tick[c], ticks[c], base[c], offW[c], wgtW[c], body[c], at[c], first[c], firstW[c], last[c], lastW[c], total[c] =
-    unpack(s)
+  -- A cell of one pair is packed in one go.
+  local b, sum, o, w = base[c], total[c], last[c] - base[c], lastW[c]
+  if whole then
+    if s > 1 then return pack(format, 1, measure + 4, widths, print, s, b, sum, o, w) end
+    return pack(format, 1, measure, widths, print, b, sum, o, w)
+  end
+  local head
+  if s > 1 then
+    head = pack(format, 1, measure + 4, widths, print, s, b, sum)
+  else
+    head = pack(format, 1, measure, widths, print, b, sum)
+  end
+  local text = body[c]
+  if at[c] > 1 then text = sub(text, at[c]) end
+  local pair = pairsOf(ow, ww)
+  return head .. text .. pack(pair, o, w)
 end
