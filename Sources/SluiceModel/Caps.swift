@@ -19,6 +19,8 @@ public enum Caps {
     public static let limitsPerRule = 8
     public static let limitsPerAction = 128
     public static let overrideValuesPerRule = 10_000
+    /// Values of all lists together.
+    public static let listedValues = 10_000
     public static let windowMs: UInt64 = 90 * 86_400_000
     public static let slices = 120
     /// Steps of one `block_for`.
@@ -26,6 +28,7 @@ public enum Caps {
     /// The largest `max` of a distinct limit: a counter holds as many members and one more.
     public static let distinctMax: UInt64 = 10_000
     public static let eventMemoryMs: UInt64 = 86_400_000
+    public static let shortestEventMemoryMs: UInt64 = 1_000
     /// An exact log holds at most this many pairs and one more.
     public static let exactUpTo: UInt64 = 1_024
 

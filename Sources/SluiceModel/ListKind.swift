@@ -26,7 +26,8 @@ public enum ListKind: UInt8, CaseIterable, Sendable {
 public struct FileListing: Hashable, Sendable {
     public var kind: ListKind
     public var dimension: String
-    /// A literal, a prefix (`bot-*`), or for a dimension of type ip a network in CIDR form.
+    /// A literal or a prefix (`bot-*`), in the normal form of the dimension. Of a dimension of type ip, a literal that
+    /// `IPNetwork` reads stands for all addresses in it, as callers send them: before the dimension's prefix cuts them.
     public var patterns: [Pattern]
 
     public init(kind: ListKind, dimension: String, patterns: [Pattern]) {

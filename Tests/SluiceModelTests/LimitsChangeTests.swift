@@ -53,6 +53,72 @@ struct LimitsChangeTests {
         #expect(try Self.changes(both, bothEdited) == [line])
     }
 
+    @Test("A block that comes, goes or gets other steps is told where it changes")
+    func blocks() throws {
+        func changes(_ old: String, _ new: String) throws -> [String] {
+            let (from, to) = ("window: 10m\(old)", "window: 10m\(new)")
+            return try Self.changes(
+                Self.base.replacing("window: 10m", with: from), Self.base.replacing("window: 10m", with: to))
+        }
+        #expect(
+            try changes("", ", block_for: [15m, 2h]") == [
+                "a: 5 per 10m blocks for nothing → 15m, 2h, acts from the next block on"
+            ])
+        #expect(
+            try changes(", block_for: 900s", ", block_for: [15m, 2h]") == [
+                "a: 5 per 10m blocks for 15m → 15m, 2h, acts from the next block on"
+            ])
+        #expect(try changes(", block_for: 15m", ", block_for: [900s]") == [])
+        #expect(
+            try changes("", " }, { max: 9, window: 1d, block_for: 1h") == [
+                "a: new limit 9 per 1d deny, blocks for 1h, starts from the events of the rule's other windows"
+            ])
+    }
+
+    @Test("A rule that measures something else starts from nothing")
+    func measure() throws {
+        func rule(_ measure: String) -> String { "\(Self.base), measure: \(measure)" }
+        #expect(
+            try Self.changes(rule("count"), rule("{ sum: amount }")) == [
+                "a: measure count → sum of amount, starts empty"
+            ])
+        #expect(
+            try Self.changes(rule("{ distinct: card }"), rule("{ distinct: device }")) == [
+                "a: measure distinct card → distinct device, starts empty"
+            ])
+    }
+
+    @Test("What holds for all rules is told: normalisers, lists by their values, and the memory of events")
+    func fileWide() throws {
+        func changes(_ old: String, _ new: String) throws -> [LimitsChange] {
+            LimitsChange.changes(from: try Self.file(Self.base, old), to: try Self.file(Self.base, new))
+        }
+        func words(_ old: String, _ new: String) throws -> [String] { try changes(old, new).map(\.description) }
+        #expect(
+            try words("dimensions: { user: lower, ip: ip }", "dimensions: { ip: { type: ip, v6_prefix: 64 }, x: ip }")
+                == [
+                    "dimension ip: ip → ip, v6_prefix 64, starts new counters for values that change by it",
+                    "dimension user: lower → as it is sent, starts new counters for values that change by it",
+                    "dimension x: as it is sent → ip, starts new counters for values that change by it",
+                ])
+        #expect(
+            try words("", "defaults: { event_memory: 1h }") == ["event_memory 10m → 1h, acts on events from now on"])
+        let old = "lists: { deny: { device: [d-1, d-2] }, allow: { user: [probe] } }"
+        let new = "lists: { watch: { user: [probe] }, deny: { device: [d-2, \"bot-*\", d-3] } }"
+        #expect(
+            try words(old, new) == [
+                "list watch user: new probe, acts at once",
+                "list deny device: new bot-*, d-3, acts at once",
+                "list deny device: without d-1, acts at once",
+                "list allow user: without probe, acts at once",
+            ])
+        #expect(
+            try changes(old, new).map(\.discreet) == [
+                "lists: new values, acts at once", "lists: new values, acts at once",
+                "lists: values removed, acts at once", "lists: values removed, acts at once",
+            ])
+    }
+
     @Test("Rules that come, go, or only get another name")
     func rules() throws {
         let other = "name: b, check: y, per: [ip], limits: [ { max: 1, window: 1s } ]"

@@ -76,6 +76,18 @@ import Testing
         #expect(over.count == 1 && over[0].contains("more than 10000 override values in one rule"))
     }
 
+    @Test("All lists together have at most 10,000 values")
+    func listedValues() {
+        func lists(_ count: Int) -> [String] {
+            let values = (1..<count).map { "d\($0)" }.joined(separator: ", ")
+            let lists = "lists: { deny: { device: [\(values)] }, watch: { device: [d] } }"
+            return errors(text: "version: 1\n\(lists)\nrules: []\n")
+        }
+        #expect(lists(10_000) == [])
+        let over = lists(10_001)
+        #expect(over.count == 1 && over[0].contains("more than 10000 values on lists"))
+    }
+
     @Test("Names and texts are as long as the caps allow, and not a byte longer")
     func lengths() {
         func file(name: Int, action: Int, dimension: Int, value: Int) -> [String] {

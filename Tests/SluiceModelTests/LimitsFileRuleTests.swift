@@ -3,12 +3,12 @@ import Testing
 @testable import SluiceModel
 
 @Suite struct LimitsFileRuleTests {
-    private func rules(_ fixture: String, unsupported: Set<LimitsFile.Feature> = LimitsFile.unsupported) throws
-        -> [Rule]
-    {
+    private func file(_ fixture: String) throws -> LimitsFile {
         let source = try LimitsFile.Source(name: fixture, text: LimitsFileFixtureTests.text(fixture))
-        return try LimitsFile.parse([source], unsupported: unsupported).file.rules
+        return try LimitsFile.parse([source]).file
     }
+
+    private func rules(_ fixture: String) throws -> [Rule] { try file(fixture).rules }
 
     @Test("Every key of a rule reaches the rule, with texts as they are written")
     func everyKey() throws {
@@ -59,18 +59,54 @@ import Testing
             ])
     }
 
-    @Test("The contract's example is read whole once all of it is supported")
+    @Test("The contract's example is read whole")
     func contractExample() throws {
-        let rules = try rules("spec-example.yaml", unsupported: [])
+        let rules = try rules("warning-spec-example.yaml")
         #expect(rules.map(\.name) == ["login-failures", "cards-per-device", "spend-per-user", "merchant-orders"])
         #expect(rules.map(\.measure) == [.count, .distinct(dimension: "card"), .sum, .count])
         #expect(rules.map(\.onRedisFailure) == [.allow, .allow, .allow, .local])
         #expect(rules.map(\.shadow) == [false, false, true, false])
         #expect(rules[0].count == [Pattern("login.failed")])
         #expect(rules[1].count == [Pattern("payment.attempt")])
+        #expect(rules[0].limits.map(\.blockForMs) == [[], [900_000, 7_200_000, 86_400_000]])
         #expect(rules[2].limits.map(\.text) == ["500_000 per 1d"])
         #expect(rules[3].overrides.map(\.effect).last == .exempt)
         #expect(rules[3].overrides.last?.conditions.first?.patterns == [Pattern("m-test-", isPrefix: true)])
+    }
+
+    @Test("Lists, normalisers and the memory of events reach the file, the values in normal form")
+    func listsAndNormalizers() throws {
+        let file = try file("valid-lists-and-dimensions.yaml")
+        #expect(
+            file.normalizers == [
+                "email": .lower, "ip": .ip(v4Prefix: 32, v6Prefix: 128), "addr": .ip(v4Prefix: 24, v6Prefix: 64),
+                "proxy": .ip(v4Prefix: 32, v6Prefix: 56),
+            ])
+        #expect(file.eventMemoryMs == 3_600_000)
+        func listing(_ kind: ListKind, _ dimension: String, _ values: String...) -> FileListing {
+            FileListing(kind: kind, dimension: dimension, patterns: values.map { Pattern(spelled: $0) })
+        }
+        #expect(
+            file.lists == [
+                listing(.deny, "ip", "203.0.113.0/24", "2001:db8::/32", "198.51.100.7", "2001:db8:ffff::1", "10.0.*"),
+                listing(.deny, "device", "d-BAD", "bot-*", "a/24"),
+                listing(.allow, "email", "probe@example.com", "qa-*"),
+                listing(.watch, "addr", "192.0.2.0/24", "2001:db8:1:2::/64", "2001:db8:1::/56", "192.0.2.128/25"),
+            ])
+        #expect(file.rules[0].when[0].patterns == [Pattern("a@b.example"), Pattern("vip-", isPrefix: true)])
+        #expect(
+            file.rules[0].overrides.map { $0.conditions[0].patterns }
+                == [
+                    [Pattern("2001:db8::1"), Pattern("203.0.113.9"), Pattern("2001:db", isPrefix: true)],
+                    [Pattern("2001:db8::/64"), Pattern("2001:db8:1::/64")],
+                ])
+    }
+
+    @Test("A file that says nothing of lists has none, and remembers events for ten minutes")
+    func nothingSaid() throws {
+        let file = try file("valid-minimal.yaml")
+        #expect(file.lists == [] && file.normalizers == [:])
+        #expect(file.eventMemoryMs == LimitsFile.standardEventMemoryMs)
     }
 
     @Test("An alias stands for the value it names")

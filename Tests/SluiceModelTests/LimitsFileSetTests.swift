@@ -44,6 +44,47 @@ import Testing
             ])
     }
 
+    @Test("Lists and normalisers of one file hold for the rules and lists of all")
+    func sharedLists() throws {
+        let file = try parse([
+            "version: 1\nlists: { deny: { email: [A@b] } }\nrules:\n"
+                + "  - { name: a, check: x, per: [user], when: { email: [C@d] }, limits: [ { max: 1, window: 1m } ] }\n",
+            "version: 1\nlists: { deny: { email: [E@f] }, watch: { device: [d-1] } }\n",
+            "version: 1\ndimensions: { email: lower }\n",
+        ])
+        #expect(file.rules[0].when[0].patterns == [Pattern("c@d")])
+        #expect(file.lists.map(\.kind) == [.deny, .deny, .watch])
+        #expect(file.lists.map(\.patterns) == [[Pattern("a@b")], [Pattern("e@f")], [Pattern("d-1")]])
+    }
+
+    @Test("What two files put on the same list is told, and kept once")
+    func listedTwice() throws {
+        let first = "version: 1\nlists: { deny: { device: [d-1] } }\nrules:\n" + Self.rule("a")
+        let second = "version: 1\nlists: { deny: { device: [d-2, d-1] }, watch: { device: [d-2] } }\n"
+        let sources = [first, second].enumerated().map { LimitsFile.Source(name: "\($0.offset)", text: $0.element) }
+        let (file, warnings) = try LimitsFile.parse(sources)
+        #expect(
+            warnings.map(\.description) == [
+                "1:2:32: warning: a value of \"device\" is on the list \"deny\" already, in 0:2",
+                "1:2:58: warning: a value of \"device\" is on the list \"deny\" as well; deny wins",
+            ])
+        #expect(file.lists.map(\.patterns) == [[Pattern("d-1")], [Pattern("d-2")], [Pattern("d-2")]])
+    }
+
+    @Test("Two files may not both declare a dimension")
+    func declaredTwice() {
+        let files = [
+            "version: 1\ndimensions: { user: lower }\nrules:\n" + Self.rule("a"),
+            "version: 1\ndimensions: { user: lower }\n",
+        ]
+        #expect(
+            errors(files)
+                == [
+                    "1.yaml:2:15: dimension \"user\" is already declared in 0.yaml:2; one declaration holds for all files "
+                        + "together"
+                ])
+    }
+
     @Test("A rule name is unique over all files")
     func duplicateNames() {
         let file = "version: 1\nrules:\n" + Self.rule("a")

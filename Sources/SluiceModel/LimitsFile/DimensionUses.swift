@@ -1,6 +1,8 @@
 /// How often the files name each dimension, and where first.
 struct DimensionUses {
     private var uses: [String: (count: Int, first: SourcePosition)] = [:]
+    /// Those that "dimensions" names.
+    private var declared: Set<String> = []
     /// A file with more dimensions than this is not compared name by name.
     private static let mostCompared = 200
 
@@ -8,14 +10,28 @@ struct DimensionUses {
         uses[dimension, default: (0, position)].count += 1
     }
 
+    mutating func noteDeclaration(_ dimension: String, at position: SourcePosition) {
+        note(dimension, at: position)
+        declared.insert(dimension)
+    }
+
     /// Dimensions named only once that are nearly another one: likely a misspelling, which would make a rule never
-    /// apply. Of two that stand once each, the later.
+    /// apply. Of two that stand once each, the later. And those that are declared and named nowhere else.
     func suspects() -> [(position: SourcePosition, message: String)] {
         guard uses.count <= Self.mostCompared else { return [] }
         return uses.filter { $0.value.count == 1 }.compactMap { name, use in
-            let others = uses.filter { $0.key != name && ($0.value.count > 1 || $0.value.first < use.first) }
-            guard let meant = nearest(to: name, among: others.keys.sorted()) else { return nil }
-            return (use.first, "dimension \"\(name)\" is used only here; did you mean \"\(meant)\"?")
+            let isDeclaration = declared.contains(name)
+            // What is declared is meant to be used: any name in the rules may be the right one, and it none of theirs.
+            let others = uses.filter { other, otherUse in
+                guard other != name else { return false }
+                if isDeclaration || otherUse.count > 1 { return true }
+                return otherUse.first < use.first && !declared.contains(other)
+            }
+            if let meant = nearest(to: name, among: others.keys.sorted()) {
+                return (use.first, "dimension \"\(name)\" is used only here; did you mean \"\(meant)\"?")
+            }
+            guard isDeclaration else { return nil }
+            return (use.first, "no rule and no list names dimension \"\(name)\", so nothing is compared in this form")
         }
     }
 

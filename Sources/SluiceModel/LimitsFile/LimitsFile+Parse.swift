@@ -35,12 +35,6 @@ extension LimitsFile {
     public static func parse(
         _ sources: [Source]
     ) throws(LimitsFileError) -> (file: LimitsFile, warnings: [LimitsDiagnostic]) {
-        try parse(sources, unsupported: unsupported)
-    }
-
-    static func parse(
-        _ sources: [Source], unsupported: Set<Feature>
-    ) throws(LimitsFileError) -> (file: LimitsFile, warnings: [LimitsDiagnostic]) {
         let bytes = sources.reduce(0) { $0 + $1.text.utf8.count }
         guard bytes <= Caps.limitsFileBytes, !sources.isEmpty else {
             let message = sources.isEmpty ? "there is no limits file to read" : tooLarge
@@ -48,7 +42,7 @@ extension LimitsFile {
                 LimitsDiagnostic(file: sources.first?.name ?? "-", line: 1, column: 1, message: message)
             ])
         }
-        let reader = LimitsReader(files: sources.map(\.name), unsupported: unsupported)
+        let reader = LimitsReader(files: sources.map(\.name))
         for (index, source) in sources.enumerated() {
             reader.readFile(source.text, index: index)
         }
@@ -56,7 +50,10 @@ extension LimitsFile {
         guard !reader.report.hasErrors else {
             throw LimitsFileError(diagnostics: reader.report.diagnostics(.error))
         }
-        return (LimitsFile(rules: rules, guardrails: reader.guardrails), reader.report.diagnostics(.warning))
+        let file = LimitsFile(
+            rules: rules, guardrails: reader.guardrails, normalizers: reader.declarations.normalizers,
+            lists: reader.lists.listings, eventMemoryMs: reader.defaults.eventMemoryMs)
+        return (file, reader.report.diagnostics(.warning))
     }
 
     /// What is said of files that are together larger than `Caps.limitsFileBytes`.

@@ -2,11 +2,13 @@
 enum LimitsKeys {
     private static let homes: [(home: String, keys: [String])] = [
         ("at the top of the file", names(LimitsReader.FileKey.self)),
+        ("in \"defaults\"", [LimitsReader.DefaultsKey.eventMemory.rawValue]),
         ("in \"defaults\" or in a rule", names(LimitsReader.DefaultsKey.self)),
         ("in a rule", names(LimitsReader.RuleKey.self)),
         ("in a limit", names(LimitsReader.LimitKey.self)),
         ("in an override", names(LimitsReader.OverrideKey.self)),
         ("in \"measure\"", names(LimitsReader.MeasureKey.self)),
+        ("below a dimension in \"dimensions\"", ["v4_prefix", "v6_prefix"]),
     ]
 
     private static func names<Key: RawRepresentable<String> & CaseIterable>(_: Key.Type) -> [String] {

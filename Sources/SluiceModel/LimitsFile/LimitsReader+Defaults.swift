@@ -4,6 +4,8 @@ extension LimitsReader {
         var onRedisFailure = FailurePolicy.allow
         var exactUpTo: UInt64 = 64
         var slices = 60
+        /// Holds for the service, not for a rule.
+        var eventMemoryMs = LimitsFile.standardEventMemoryMs
         /// Where each key was given, and what it said.
         fileprivate var given: [String: (position: SourcePosition, text: String)] = [:]
     }
@@ -12,6 +14,7 @@ extension LimitsReader {
         case onRedisFailure = "on_redis_failure"
         case exactUpTo = "exact_up_to"
         case slices
+        case eventMemory = "event_memory"
     }
 
     func readDefaults(_ node: YAMLNode) {
@@ -24,6 +27,11 @@ extension LimitsReader {
                 if let exactUpTo = exactUpTo(entry.value) { defaults.exactUpTo = exactUpTo }
             case .slices:
                 if let slices = slices(entry.value) { defaults.slices = slices }
+            case .eventMemory:
+                let range = Caps.shortestEventMemoryMs...Caps.eventMemoryMs
+                if let memory = duration(entry.value, name: entry.name, in: range) {
+                    defaults.eventMemoryMs = memory.ms
+                }
             case nil:
                 continue
             }
@@ -43,7 +51,7 @@ extension LimitsReader {
         guard let name = word(node, name: "on_redis_failure", among: FailurePolicy.allCases.map(\.rawValue)) else {
             return nil
         }
-        if name == FailurePolicy.local.rawValue, unsupported.contains(.onRedisFailureLocal) {
+        if name == FailurePolicy.local.rawValue {
             report.warning(at: node.position, "on_redis_failure local answers as allow does in this version")
         }
         return FailurePolicy(rawValue: name)
@@ -55,10 +63,5 @@ extension LimitsReader {
 
     func slices(_ node: YAMLNode) -> Int? {
         integer(node, name: "slices", in: 1...UInt64(Caps.slices)).map { Int($0) }
-    }
-
-    func refuseUnsupported(_ feature: LimitsFile.Feature, at position: SourcePosition) {
-        guard unsupported.contains(feature) else { return }
-        report.error(at: position, "\(feature.rawValue) is not supported by this version yet")
     }
 }

@@ -9,6 +9,12 @@ struct LimitsEntry<Key> {
     var value: YAMLNode
 }
 
+/// The keys of a mapping that has none of its own: all are dimensions.
+enum NoKey: RawRepresentable, CaseIterable {
+    init?(rawValue: String) { nil }
+    var rawValue: String { switch self {} }
+}
+
 extension LimitsReader {
     /// The entries of a mapping, nil if `node` is none. Unknown and repeated keys are reported. A key that is clearly
     /// a misspelling is read as what it means, so that its value is checked too and nobody hears that it is missing.

@@ -30,12 +30,6 @@ extension LimitsReader {
         return entries.compactMap { condition($0.name, at: $0.position, $0.value) }
     }
 
-    /// The keys of a mapping that has none of its own: all are dimensions.
-    private enum NoKey: RawRepresentable, CaseIterable {
-        init?(rawValue: String) { nil }
-        var rawValue: String { switch self {} }
-    }
-
     private func readOverride(_ node: YAMLNode) -> Override? {
         let entries = entries(of: node, keys: OverrideKey.self, what: "an override", admitting: { _ in true })
         guard let entries else { return nil }
@@ -91,32 +85,10 @@ extension LimitsReader {
         return nil
     }
 
-    /// Messages name the dimension and never a value: values are entities.
     private func condition(_ dimension: String, at position: SourcePosition, _ node: YAMLNode) -> Condition? {
         guard checkDimension(dimension, at: position) else { return nil }
-        guard let items = oneOrMore(node, name: dimension, of: "value") else { return nil }
-        var seen: Set<Pattern> = []
-        let patterns = items.compactMap { item -> Pattern? in
-            guard let text = text(item, name: dimension) else { return nil }
-            let pattern = Pattern(spelled: text)
-            guard !text.isEmpty else {
-                report.error(at: item.position, "a value of \"\(dimension)\" is empty, which is the same as absent")
-                return nil
-            }
-            guard pattern.text.utf8.count <= Caps.valueBytes else {
-                report.error(at: item.position, "a value of \"\(dimension)\" is longer than 256 bytes")
-                return nil
-            }
-            if let stranger = text.unicodeScalars.first(where: \.isInvisible) {
-                report.warning(
-                    at: item.position,
-                    "an invisible character (\(stranger.codePoint)) is part of a value of \"\(dimension)\"")
-            }
-            if !seen.insert(pattern).inserted {
-                report.warning(at: item.position, "a value of \"\(dimension)\" is given twice")
-            }
-            return pattern
+        return values(node, of: dimension, place: .condition).map {
+            Condition(dimension: dimension, patterns: $0.map(\.pattern))
         }
-        return patterns.count == items.count ? Condition(dimension: dimension, patterns: patterns) : nil
     }
 }

@@ -12,6 +12,7 @@ extension LimitsReader {
         let entries = entries(of: node, keys: RuleKey.self, what: "a rule", admitting: { $0.hasPrefix("x-") })
         guard let entries else { return nil }
         var draft = RuleDraft()
+        limitsOfRule.removeAll(keepingCapacity: true)
         for entry in entries {
             let value = entry.value
             switch entry.key {
@@ -50,6 +51,7 @@ extension LimitsReader {
                 at: draft.measurePosition ?? node.position,
                 "distinct \(quoted(dimension)) is always one, because the rule counts per \(quoted(dimension))")
         }
+        checkLimits(of: draft)
         return draft
     }
 
@@ -127,10 +129,8 @@ extension LimitsReader {
         }
         switch entry.key {
         case .sum:
-            refuseUnsupported(.measureSum, at: node.position)
             return word(entry.value, name: "sum", among: ["amount"]).map { _ in .sum }
         case .distinct:
-            refuseUnsupported(.measureDistinct, at: node.position)
             return dimension(entry.value, name: "distinct").map { .distinct(dimension: $0) }
         case nil:
             return nil

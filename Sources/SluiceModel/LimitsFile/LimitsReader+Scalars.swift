@@ -70,20 +70,21 @@ extension LimitsReader {
         return nil
     }
 
-    /// A window, and how it was written.
-    func window(_ node: YAMLNode) -> (ms: UInt64, text: String)? {
-        guard let text = text(node, name: "window") else { return nil }
+    /// A length of time, and how it was written.
+    func duration(_ node: YAMLNode, name: String, in range: ClosedRange<UInt64>) -> (ms: UInt64, text: String)? {
+        guard let text = text(node, name: name) else { return nil }
         guard let ms = DurationText.parseMs(text) else {
             let hint =
                 hintOfInvisible(in: text) ?? DurationText.nearest(to: text).map { "; did you mean \"\($0)\"?" }
                 ?? (UInt64(decimal: text.utf8) == nil ? "" : "; it needs a unit")
             report.error(
                 at: node.position,
-                "\"window\" must be a duration such as 500ms, 10s, 1m, 2h or 1d, not \(quoted(text))\(hint)")
+                "\"\(name)\" must be a duration such as 500ms, 10s, 1m, 2h or 1d, not \(quoted(text))\(hint)")
             return nil
         }
-        guard (1...Caps.windowMs).contains(ms) else {
-            report.error(at: node.position, "\"window\" must be from 1ms to 90d, not \(quoted(text))")
+        guard range.contains(ms) else {
+            let (least, most) = (DurationText.spell(ms: range.lowerBound), DurationText.spell(ms: range.upperBound))
+            report.error(at: node.position, "\"\(name)\" must be from \(least) to \(most), not \(quoted(text))")
             return nil
         }
         return (ms, text)
@@ -95,8 +96,8 @@ extension LimitsReader {
         return text
     }
 
-    /// Whether `text` can name a dimension; a use of it if so.
-    func checkDimension(_ text: String, at position: SourcePosition) -> Bool {
+    /// Whether `text` can name a dimension; a use of it if so, or its declaration.
+    func checkDimension(_ text: String, at position: SourcePosition, declares: Bool = false) -> Bool {
         let isValid = (1...Caps.dimensionBytes).contains(text.utf8.count) && text.utf8.allSatisfy(isDimensionByte)
         guard isValid else {
             let bytes = text.lowercased().utf8.map { isDimensionByte($0) ? $0 : UInt8(ascii: "_") }
@@ -106,7 +107,11 @@ extension LimitsReader {
             report.error(at: position, "\(quoted(text)) is no dimension: 1 to 32 characters of a-z, 0-9 and _\(hint)")
             return false
         }
-        dimensions.note(text, at: position)
+        if declares {
+            dimensions.noteDeclaration(text, at: position)
+        } else {
+            dimensions.note(text, at: position)
+        }
         return true
     }
 

@@ -4,30 +4,35 @@
 /// next thing and says nothing about the missing one.
 final class LimitsReader {
     var report: LimitsReport
-    let unsupported: Set<LimitsFile.Feature>
     var defaults = Defaults()
     var drafts: [RuleDraft] = []
+    var declarations = DimensionDeclarations()
+    var lists = ListedValues()
     var dimensions = DimensionUses()
     var guardrails = Guardrails()
     var guardrailsPosition: SourcePosition?
+    /// The limits of the rule that is being read, and those of its overrides.
+    var limitsOfRule: [PlacedLimit] = []
     private var namePositions: [String: SourcePosition] = [:]
     private var hasReportedTooManyRules = false
     private var files: [FileSummary] = []
+    /// What names values, and so can be read only once every file has said how they are normalised.
+    private var postponed: [(key: FileKey, node: YAMLNode)] = []
 
     /// What has to be known of all files before one of them can be called incomplete.
     private struct FileSummary {
         var position: SourcePosition
-        var hasDefaults: Bool
+        /// Whether it says something that holds for all files.
+        var servesOthers: Bool
         var lacksRules: Bool
     }
 
     enum FileKey: String, CaseIterable {
-        case version, defaults, reload, rules
+        case version, defaults, reload, dimensions, lists, rules
     }
 
-    init(files: [String], unsupported: Set<LimitsFile.Feature>) {
+    init(files: [String]) {
         self.report = LimitsReport(files: files)
-        self.unsupported = unsupported
     }
 
     func readFile(_ text: String, index: Int) {
@@ -50,7 +55,9 @@ final class LimitsReader {
             case .version: readVersion(entry.value)
             case .defaults: readDefaults(entry.value)
             case .reload: readGuardrails(entry.value, at: entry.position)
-            case .rules: readRules(entry.value)
+            case .dimensions: readDeclarations(entry.value)
+            case .lists: postponed.append((.lists, entry.value))
+            case .rules: postponed.append((.rules, entry.value))
             case nil: break
             }
         }
@@ -61,20 +68,24 @@ final class LimitsReader {
         }
         files.append(
             FileSummary(
-                position: root.position, hasDefaults: keys.contains(.defaults) || keys.contains(.reload),
+                position: root.position, servesOthers: !keys.isSubset(of: [.version, .rules]),
                 lacksRules: !keys.contains(.rules)))
     }
 
     /// The rules, in the order of the files, once every file has been read; none if anything is wrong.
     func finish() -> [Rule] {
-        // Beside files with rules, one may hold the defaults or the guardrails alone.
+        for (key, node) in postponed {
+            if key == .lists { readLists(node) } else { readRules(node) }
+        }
+        // Beside files with rules, one may hold the defaults, the guardrails or the lists alone.
         let haveRules = files.contains { !$0.lacksRules }
-        for file in files where file.lacksRules && !(haveRules && file.hasDefaults) {
+        for file in files where file.lacksRules && !(haveRules && file.servesOthers) {
             report.error(at: file.position, "missing \"rules\", the list of rules; write \"rules: []\" for none")
         }
         checkActionLoads()
         for draft in drafts { checkReach(draft) }
         guard !report.hasErrors else { return [] }
+        warnOfOverruledListings()
         for (position, message) in dimensions.suspects() { report.warning(at: position, message) }
         return drafts.compactMap { $0.rule(defaults) }
     }

@@ -27,12 +27,13 @@ struct LimitPair {
         return pairs
     }
 
-    /// Pairs limits by what is likeliest to be the same one: equal, then of one window and verdict, then of one window,
-    /// then of one verdict, each in the order written.
+    /// Pairs limits by what is likeliest to be the same one: equal, then equal but for their blocks, then of one window
+    /// and verdict, then of one window, then of one verdict, each in the order written.
     static func all(of old: [Limit], and new: [Limit], in place: String) -> [LimitPair] {
         var before = old.map { Optional($0) }
         var partner = [Limit?](repeating: nil, count: new.count)
         let likeness: [(Limit, Limit) -> Bool] = [
+            { $0.isSame(as: $1) },
             { ($0.windowMs, $0.verdict, $0.max) == ($1.windowMs, $1.verdict, $1.max) },
             { ($0.windowMs, $0.verdict) == ($1.windowMs, $1.verdict) },
             { $0.windowMs == $1.windowMs },
@@ -49,9 +50,7 @@ struct LimitPair {
         }
         var pairs = zip(new, partner).compactMap { limit, partner -> LimitPair? in
             guard let partner else { return LimitPair(place: place, limits: .added(limit)) }
-            if (partner.windowMs, partner.verdict, partner.max) == (limit.windowMs, limit.verdict, limit.max) {
-                return nil
-            }
+            if partner.isSame(as: limit) { return nil }
             return LimitPair(place: place, limits: .changed(partner, limit))
         }
         pairs += before.compactMap { $0 }.map { LimitPair(place: place, limits: .removed($0)) }
@@ -62,6 +61,21 @@ struct LimitPair {
 extension Limit {
     /// `20 per 1d`, however it was written.
     var words: String { "\(max) per \(DurationText.spell(ms: windowMs))" }
+
+    /// `20 per 1d deny, blocks for 15m, 2h`.
+    var fullWords: String {
+        "\(words) \(verdict.name)" + (blockForMs.isEmpty ? "" : ", blocks for \(blockWords)")
+    }
+
+    /// The steps of its block, `nothing` if it has none.
+    var blockWords: String {
+        blockForMs.isEmpty ? "nothing" : blockForMs.map { DurationText.spell(ms: $0) }.joined(separator: ", ")
+    }
+
+    /// Whether they differ at most in how they are written.
+    fileprivate func isSame(as other: Limit) -> Bool {
+        (windowMs, verdict, max) == (other.windowMs, other.verdict, other.max) && blockForMs == other.blockForMs
+    }
 }
 
 /// Parts of sentences about rules.

@@ -16,19 +16,20 @@ extension LimitsChange {
                         .ruleRenamed, rule.name, "renamed from \(before): counters of \(before) are no longer used",
                         from: before, to: rule.name, .startsEmpty))
             } else {
-                let limits = Words.list(rule.limits.map { "\($0.words) \($0.verdict.name)" })
+                let limits = Words.list(rule.limits.map(\.fullWords))
                 changes.append(
                     LimitsChange(
                         .ruleAdded, rule.name, "new rule, \(limits) \(Self.per(rule))", to: limits, .startsEmpty))
             }
         }
         for rule in gone {
-            let limits = Words.list(rule.limits.map { "\($0.words) \($0.verdict.name)" })
+            let limits = Words.list(rule.limits.map(\.fullWords))
             changes.append(LimitsChange(.ruleRemoved, rule.name, "removed", from: limits, .countersUnused))
         }
         if new.rules.map(\.name).filter(kept.contains) != old.rules.map(\.name).filter(kept.contains) {
             changes.append(LimitsChange(.order, nil, "the rules stand in another order", .listing))
         }
+        changes += fileWide(from: old, to: new)
         if old.guardrails != new.guardrails {
             let (before, after) = (words(old.guardrails), words(new.guardrails))
             changes.append(
@@ -81,10 +82,10 @@ extension LimitsChange {
         case .added(let limit):
             let effect: Effect =
                 startsEmpty ? .startsEmpty : windows.contains(limit.windowMs) ? .atOnce : .fromOtherWindows
-            let words = "\(limit.words) \(limit.verdict.name)"
+            let words = limit.fullWords
             return [LimitsChange(.limitAdded, name, "\(pair.place)new limit \(words)", to: words, effect)]
         case .removed(let limit):
-            let words = "\(limit.words) \(limit.verdict.name)"
+            let words = limit.fullWords
             return [LimitsChange(.limitRemoved, name, "\(pair.place)limit \(words)", from: words, .noLongerHolds)]
         case .changed(let old, let new):
             return words(from: old, to: new, in: name, place: pair.place, startsEmpty: startsEmpty)
@@ -118,6 +119,13 @@ extension LimitsChange {
                 LimitsChange(
                     .verdict, name, "\(place)\(new.words) gives \(old.verdict.name) → \(new.verdict.name)",
                     from: old.verdict.name, to: new.verdict.name, .atOnce))
+        }
+        if old.blockForMs != new.blockForMs {
+            let (before, after) = (old.blockWords, new.blockWords)
+            changes.append(
+                LimitsChange(
+                    .blockFor, name, "\(place)\(new.words) blocks for \(before) → \(after)",
+                    from: before, to: after, .nextBlock))
         }
         return changes
     }
@@ -176,7 +184,7 @@ extension LimitsChange {
     private static func words(_ effect: Override.Effect) -> String {
         switch effect {
         case .exempt: "exempt"
-        case .limits(let limits): Words.list(limits.map { "\($0.words) \($0.verdict.name)" })
+        case .limits(let limits): Words.list(limits.map(\.fullWords))
         }
     }
 

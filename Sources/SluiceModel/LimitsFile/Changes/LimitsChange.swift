@@ -10,6 +10,7 @@ public struct LimitsChange: Hashable, Sendable, CustomStringConvertible {
         case max
         case window
         case verdict
+        case blockFor = "block_for"
         case check, count, per, when, measure, counting, shadow
         case onRedisFailure = "on_redis_failure"
         case exactUpTo = "exact_up_to"
@@ -20,6 +21,11 @@ public struct LimitsChange: Hashable, Sendable, CustomStringConvertible {
         case override
         case note
         case guardrails = "reload"
+        case eventMemory = "event_memory"
+        /// How the values of a dimension are normalised.
+        case dimension
+        case listed
+        case unlisted
     }
 
     public var kind: Kind
@@ -56,6 +62,8 @@ public struct LimitsChange: Hashable, Sendable, CustomStringConvertible {
         switch kind {
         case .when, .override, .overrideAdded, .overrideRemoved, .overrideValues:
             "\(rule ?? ""): \(kind.rawValue) changed, \(effect)"
+        case .listed: "lists: new values, \(effect)"
+        case .unlisted: "lists: values removed, \(effect)"
         case _ where isOfOverride: "\(rule ?? ""): override changed, \(effect)"
         default: description
         }
@@ -72,6 +80,9 @@ public struct LimitsChange: Hashable, Sendable, CustomStringConvertible {
         case whenEmpty = "acts on each counter once it is empty"
         case noDecision = "changes no decision"
         case listing = "changes only the order in which trips are listed"
+        case newCounters = "starts new counters for values that change by it"
+        case nextBlock = "acts from the next block on"
+        case nextEvent = "acts on events from now on"
         case nextReload = "judges the reloads after this one"
     }
 }
