@@ -7,11 +7,9 @@ import SluiceModel
 final class Lane {
     let decider: Decider
     let server: LoopServer
-    let lists: LoopLists
 
     init(loop: any EventLoop, rules: ActiveRules, target: RedisTarget, core: ServiceCore, logger: Logger) {
         let link = RedisLink(target: target, loop: loop, logger: logger)
-        lists = LoopLists(file: rules.lists)
         decider = Decider(loop: loop, settings: core.settings, rules: rules, link: link, logger: logger)
         server = LoopServer(loop: loop, decider: decider, settings: core.settings)
         server.admin = AdminMethods(server: server, core: core, logger: logger)
@@ -61,13 +59,7 @@ final class ServiceCore: Sendable {
 
     /// Puts a rule set in force everywhere; returns when every loop has swapped.
     func use(_ rules: ActiveRules) async {
-        for handle in lanes {
-            let swapped = handle.run { lane in
-                lane.decider.use(rules)
-                lane.lists.use(file: rules.lists)
-            }
-            try? await swapped.get()
-        }
+        for handle in lanes { try? await handle.run { $0.decider.use(rules) }.get() }
         await listKeeper.withLockedValue { $0 }?.use(rules.file.normalizers)
     }
 

@@ -41,7 +41,7 @@ private final class Instance: Sendable {
                     let middle = dimension.utf8.count
                     _ = view.append(.init(dimension: 0..<middle, value: middle..<bytes.count))
                     let nowMs = UInt64(Date().timeIntervalSince1970 * 1000)
-                    return lane.lists.effect(on: view, raw: view, nowMs: nowMs)?.kind
+                    return lane.decider.lists.effect(on: view, raw: view, nowMs: nowMs)?.kind
                 }
             }.get()
             kinds.insert(kind)

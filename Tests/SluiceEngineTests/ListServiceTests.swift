@@ -65,6 +65,74 @@ struct ListServiceTests {
         #expect(one.log.contains("case 8812") && one.log.contains("ann") && !one.log.contains("u17"))
     }
 
+    private static let listingLimits = """
+        version: 1
+        dimensions: { ip: ip, email: lower }
+        rules:
+          - { name: logins, check: login, per: [user], limits: [ { max: 2, window: 1h } ] }
+        lists:
+          deny: { ip: [203.0.113.0/24], device: ["bot-*"] }
+          allow: { user: [probe] }
+
+        """
+
+    private static func peek(_ client: SluiceClient, _ entities: [String: String]) async throws -> WireCheckResponse {
+        let entities = entities.sorted { $0.key < $1.key }.map { WireEntity($0, $1) }
+        return try await client.check(WireCheckRequest(action: "login", entities: entities, mode: .peek))
+    }
+
+    @Test("What operators list decides in every instance within a second, beside what the limits file lists")
+    func decides() async throws {
+        let redis = try RedisServer()
+        let url = "unix://\(redis.socket)"
+        let one = try await ServiceProcess.start(limits: Self.listingLimits, redis: url, ["--threads", "2"])
+        let other = try await ServiceProcess.start(limits: Self.listingLimits, redis: url, ["--threads", "2"])
+        try await other.withClient { client in
+            #expect(try await Self.peek(client, ["user": "a", "ip": "198.51.100.9"]).verdict == .allow)
+            let denied = try await Self.peek(client, ["user": "a", "ip": "::ffff:203.0.113.9"])
+            #expect(denied.verdict == .deny && !denied.hasRetryAfterMs)
+            #expect(denied.trips.first?.reason == .listed && denied.trips.first?.limit == "deny ip")
+            #expect(try await Self.peek(client, ["user": "a", "device": "bot-7"]).verdict == .deny)
+            for _ in 0..<4 { #expect(try await Self.peek(client, ["user": "probe"]).verdict == .allow) }
+        }
+        let lists: [(WireEntity, WireListing.Kind, [String: String], WireVerdict)] = [
+            (WireEntity("ip", "198.51.100.0/25"), .deny, ["user": "b", "ip": "198.51.100.9"], .deny),
+            (WireEntity("email", "Ann@Example.com"), .watch, ["user": "c", "email": "ann@EXAMPLE.com"], .review),
+            (WireEntity("device", "bot-7"), .allow, ["user": "d", "device": "bot-7"], .deny),
+        ]
+        for (entity, kind, probe, verdict) in lists {
+            _ = try await one.withClient("admin") { try await $0.setListing(Self.set([entity], kind, forMs: 60_000)) }
+            let start = ContinuousClock.now
+            let first = try await one.withClient { try await Self.peek($0, probe).verdict }
+            #expect(first == verdict)
+            let seen = try await other.withClient { client in
+                while try await Self.peek(client, probe).verdict != verdict, .now - start < .seconds(5) {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+                return ContinuousClock.now - start
+            }
+            #expect(seen < .seconds(1))
+        }
+        let listed = try await one.withClient("admin") { client in
+            try await client.listings(.with { $0.entities = [WireEntity("ip", "203.0.113.9")] }).listings
+        }
+        #expect(listed.map(\.entity) == [WireEntity("ip", "203.0.113.0/24")])
+        #expect(listed.first?.fromFile == true)
+        let stats = try await other.stats()
+        #expect((stats[#"sluice_listed_decisions_total{kind="deny"}"#] ?? 0) >= 3)
+        #expect(stats[#"sluice_listings{kind="deny",source="file"}"#] == 2)
+        // A network is named by its first address, in a dimension of addresses.
+        await #expect(
+            throws: SluiceClientError.status(
+                .invalidArgument,
+                message: "the address has bits behind the prefix: a network is named by its first address")
+        ) {
+            try await one.withClient("admin") {
+                try await $0.setListing(Self.set([WireEntity("ip", "198.51.100.1/25")], .deny))
+            }
+        }
+    }
+
     @Test("A service that starts knows the lists before its first answer")
     func start() async throws {
         let redis = try RedisServer()

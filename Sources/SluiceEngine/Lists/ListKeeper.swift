@@ -157,7 +157,7 @@ actor ListKeeper {
         guard !isHandedOver else { return }
         isHandedOver = true
         let lists = builder.lists
-        for handle in core.lanes { try? await handle.run { $0.lists.use(lists) }.get() }
+        for handle in core.lanes { try? await handle.run { $0.decider.lists.use(lists) }.get() }
     }
 
     /// Listings end by the clock of Redis, which may not be this host's.

@@ -52,6 +52,7 @@ struct LoopMetrics: Sendable {
         let basis = Int(answer.basis.rawValue) * Self.verdicts
         decisions[basis + Int(answer.verdict.rawValue)] &+= 1
         requestMicros.record(UInt64(micros))
+        if let listing = answer.listing { listed[Int(listing.kind.rawValue) - 1] &+= 1 }
         guard !answer.isDuplicate else {
             duplicates &+= 1
             return
@@ -96,7 +97,6 @@ struct LoopMetrics: Sendable {
         batchSizes.record(UInt64(requests))
     }
 
-    mutating func countListed(_ kind: ListKind) { listed[Int(kind.rawValue) - 1] &+= 1 }
     mutating func countQueued(micros: UInt64) { queueMicros.record(micros) }
     mutating func countReply(micros: UInt64) { redisMicros.record(micros) }
 

@@ -191,6 +191,8 @@ final class AdminMethods {
                 usage.verdict = WireVerdict(limit.verdict)
                 usage.shadow = rule.shadow
                 usage.resetMs = inspected.resetMs
+                usage.blockedMs = inspected.blockedMs
+                usage.blockStep = UInt32(clamping: inspected.blockStep)
                 usage.measure = rule.measure.name
                 usage.limit = limit.text
                 usages.append(usage)
