@@ -78,6 +78,49 @@ struct ListCommandTests {
         #expect(try service.sluice("unblock", "user=u17", "device=d").status == 0)
     }
 
+    @Test("What is blocked is denied at once, what is allowed passes a full limit, and the trip says which list it was")
+    func decides() throws {
+        let service = try RunningService(limits: Self.limits)
+        #expect(try service.sluice("check", "login", "user=u17").status == 0)
+        _ = try service.sluice("block", "user=u17", "--for", "1h")
+        let denied = try service.sluice("check", "login", "user=u17")
+        #expect(denied.status == 12)
+        #expect(denied.outputLines[1] == "retry after 1h")
+        #expect(denied.outputLines[3].hasPrefix("-      deny user     -  deny     1h "))
+        #expect(denied.outputLines[3].hasSuffix("  LISTED"))
+        _ = try service.sluice("allow", "user=u17")
+        for _ in 0..<3 { #expect(try service.sluice("check", "login", "user=u17").status == 0) }
+        #expect(try service.sluice("inspect", "user=u17", "--json").json()["usages"]?[0]?["used"] == 4)
+        _ = try service.sluice("watch", "device=d")
+        #expect(try service.sluice("check", "login", "user=new", "device=d").status == 10)
+        _ = try service.sluice("unblock", "user=u17")
+        #expect(try service.sluice("check", "login", "user=u17").status == 12)
+    }
+
+    @Test("A block of a limit is lifted, and the limit that set it stays full")
+    func blockOfALimit() throws {
+        let service = try RunningService(
+            limits: """
+                version: 1
+                rules:
+                  - name: logins
+                    check: login
+                    per: [user]
+                    limits: [ { max: 1, window: 1h, block_for: [2h, 1d] } ]
+
+                """)
+        for _ in 0..<2 { _ = try service.sluice("check", "login", "user=u17") }
+        let blocked = try service.sluice("check", "login", "user=u17")
+        #expect(blocked.output.contains("BLOCKED"))
+        #expect(try service.sluice("inspect", "user=u17").output.contains("2h (step 1)"))
+        #expect(
+            try service.sluice("unblock", "user=u17").outputLines == [
+                "lifted 1 block of user=u17", "still full: logins, 1 per 1h, 1/1",
+                "to let it in now: sluice reset user=u17",
+            ])
+        #expect(try service.sluice("inspect", "user=u17", "--json").json()["usages"]?[0]?["blocked_ms"] == 0)
+    }
+
     @Test("A network where the dimension is no address is taken as it stands, with a word about it")
     func network() throws {
         let service = try RunningService(limits: Self.limits)
