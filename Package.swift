@@ -41,6 +41,7 @@ let package = Package(
                 .embedInCode("origins.lua"), .embedInCode("decide.lua"), .embedInCode("decide-judge.lua"),
                 .embedInCode("decide-write.lua"), .embedInCode("undo.lua"), .embedInCode("unblock.lua"),
                 .embedInCode("reset.lua"), .embedInCode("windows.lua"),
+                .embedInCode("listings.lua"),
             ],
             swiftSettings: swiftSettings
         ),

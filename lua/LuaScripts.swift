@@ -12,6 +12,8 @@ public enum LuaScripts {
     public static let unblock: [UInt8] = PackageResources.cells_lua + PackageResources.unblock_lua
     /// Records which windows each rule has, and since when.
     public static let windows: [UInt8] = PackageResources.windows_lua
+    /// Changes and reads the lists that operators keep.
+    public static let listings: [UInt8] = PackageResources.listings_lua
 
     private static let cells: [UInt8] =
         PackageResources.cells_lua + PackageResources.sets_lua + PackageResources.events_lua

@@ -33,6 +33,8 @@ final class ServiceCore: Sendable {
     let reloads = NIOLockedValueBox(ReloadStatus())
     /// Set once, before anybody can ask for a reload.
     let reloader = NIOLockedValueBox<Reloader?>(nil)
+    /// Set once, as soon as there are lanes.
+    let listKeeper = NIOLockedValueBox<ListKeeper?>(nil)
     /// Set when the service begins to end: it takes no new work from then on.
     let isDraining = NIOLockedValueBox(false)
     private let handles = NIOLockedValueBox<[Handle]>([])
@@ -58,6 +60,7 @@ final class ServiceCore: Sendable {
     /// Puts a rule set in force everywhere; returns when every loop has swapped.
     func use(_ rules: ActiveRules) async {
         for handle in lanes { try? await handle.run { $0.decider.use(rules) }.get() }
+        await listKeeper.withLockedValue { $0 }?.use(rules.file.normalizers)
     }
 
     /// Returns when every event loop has taken a turn: a service with a stuck one does not live.

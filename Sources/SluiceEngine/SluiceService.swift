@@ -80,6 +80,10 @@ public struct SluiceService: Service {
         )
         try await core.start(rules: active, target: target, group: group, logger: logger)
         await waitForRedis(core)
+        let listKeeper = ListKeeper(core: core, normalizers: active.file.normalizers, logger: logger)
+        core.listKeeper.withLockedValue { $0 = listKeeper }
+        // Before the first decision: who is on a list must not slip through while the service starts.
+        _ = await listKeeper.pull()
         let watchdog = settings.supervisor?.watch { await core.pulse() }
         defer { watchdog?.cancel() }
         var listeners: [any Channel] = []
@@ -108,7 +112,7 @@ public struct SluiceService: Service {
                 whenReady(addresses)
                 await settings.supervisor?.ready("serving, generation 1")
                 logger.info("serving", metadata: ["data": "\(addresses.data)", "redis": "\(addresses.redis)"])
-                let triggers = reloadWhenAsked(reloader, hangups)
+                let triggers = runInBackground(reloader, core, hangups)
                 try? await gracefulShutdown()
                 for trigger in triggers { trigger.cancel() }
                 // HTTP goes last: probes see a service that is not ready rather than none.
@@ -127,12 +131,17 @@ public struct SluiceService: Service {
         logger.info("drained")
     }
 
-    private func reloadWhenAsked(_ reloader: Reloader, _ hangups: UnixSignalsSequence?) -> [Task<Void, Never>] {
+    private func runInBackground(
+        _ reloader: Reloader, _ core: ServiceCore, _ hangups: UnixSignalsSequence?
+    ) -> [Task<Void, Never>] {
         var triggers: [Task<Void, Never>] = []
         if let hangups {
             triggers.append(Task { for await _ in hangups { _ = await reloader.reload(.hangup) } })
         }
         triggers.append(Task { await reloader.recordWindows() })
+        if let listKeeper = core.listKeeper.withLockedValue({ $0 }) {
+            triggers.append(Task { await listKeeper.run() })
+        }
         if settings.reloads.watch, let path = settings.limitsPath {
             let watch = LimitsWatch(path: path, spread: settings.reloads.spread)
             triggers.append(Task { await watch.run { _ = await reloader.reload(.watch) } })

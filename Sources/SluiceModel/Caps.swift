@@ -31,4 +31,12 @@ public enum Caps {
     public static let shortestEventMemoryMs: UInt64 = 1_000
     /// An exact log holds at most this many pairs and one more.
     public static let exactUpTo: UInt64 = 1_024
+
+    // The lists that operators keep.
+    public static let listings = 100_000
+    public static let listingReasonBytes = 500
+    public static let listingByBytes = 200
+    /// Ten years.
+    public static let listingMs: UInt64 = 3_650 * 86_400_000
+    public static let listingsPerPage = 1_000
 }

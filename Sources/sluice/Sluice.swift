@@ -24,8 +24,10 @@ struct Sluice: AsyncParsableCommand {
             Completions for a shell: sluice --generate-completion-script bash, or zsh, or fish.
             """,
         subcommands: [
-            CheckCommand.self, InspectCommand.self, TopCommand.self, ResetCommand.self, RulesCommand.self,
-            ReloadCommand.self, StatsCommand.self, ConfigCommand.self, ReplayCommand.self, BenchCommand.self,
+            CheckCommand.self, UndoCommand.self, InspectCommand.self, TopCommand.self, ResetCommand.self,
+            BlockCommand.self, AllowCommand.self, WatchCommand.self, UnblockCommand.self, ListingsCommand.self,
+            RulesCommand.self, ReloadCommand.self, StatsCommand.self, ConfigCommand.self, ReplayCommand.self,
+            BenchCommand.self,
         ]
     )
 }

@@ -60,7 +60,9 @@ import Testing
     @Test(
         "Every command teaches by examples",
         arguments: [
-            "check", "inspect", "top", "reset", "rules", "reload", "stats", "config check", "replay", "bench",
+            "check", "undo", "inspect", "top", "reset", "block", "allow", "watch", "unblock", "listings", "rules",
+            "reload",
+            "stats", "config check", "replay", "bench",
         ])
     func help(command: String) throws {
         let outcome = try Program.sluice.run(command.split(separator: " ").map(String.init) + ["--help"])

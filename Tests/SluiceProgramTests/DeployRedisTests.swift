@@ -76,6 +76,11 @@ struct DeployRedisTests {
         #expect(try sluice("reset", "user=u", "--rule", "a").status == 0)
         #expect(try sluice("reset", "user=u").status == 0)
         #expect(try sluice("check", "a", "user=u", "--deadline", "1s").status == 0)
+        #expect(try sluice("block", "user=u", "--for", "1h").status == 0)
+        #expect(try sluice("check", "a", "user=u", "--deadline", "1s").status == 12)
+        #expect(try sluice("allow", "user=u").status == 0)
+        #expect(try sluice("unblock", "user=u").status == 0)
+        #expect(try sluice("listings", "--json").output == "{\"listings\": []}\n")
 
         let log = try redis.connection("admin").command("ACL", "LOG")
         #expect(log.elements.isEmpty, "refused to the service: \(log)")

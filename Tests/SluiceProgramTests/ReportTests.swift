@@ -32,10 +32,27 @@ import Testing
                 "",
                 "RULE            LIMIT      USED  VERDICT  RETRY AFTER  NOTE",
                 "login-failures  20 per 1d    20  deny     4m 10s",
-                "trial           0 per 1d     20  deny     never        shadow, blocked",
+                "trial           0 per 1d     20  deny     never        shadow, BLOCKED",
                 "",
                 "tightest: login-failures, 20 per 1d: 0 of 20 left, empty again in 1d",
                 "generation 3",
+            ])
+    }
+
+    @Test("A list is no rule: what it says and until when stands in a row of its own")
+    func listed() {
+        var response = WireCheckResponse()
+        response.verdict = .deny
+        var deny = WireTrip()
+        (deny.verdict, deny.limit, deny.reason, deny.retryAfterMs) = (.deny, "deny device", .listed, 60_000)
+        var allow = WireTrip()
+        (allow.verdict, allow.limit, allow.reason) = (.allow, "allow user", .listed)
+        response.trips = [deny, allow]
+        #expect(
+            DecisionReport(response).lines(for: Terminal(hasColour: false))[2...4] == [
+                "RULE  LIMIT        USED  VERDICT  RETRY AFTER  NOTE",
+                "-     deny device     -  deny     1m           LISTED",
+                "-     allow user      -  allow    -            LISTED",
             ])
     }
 
@@ -79,11 +96,33 @@ import Testing
         usage.per = [WireEntity("user", "u\u{1B}1")]
         response.usages = [usage]
         #expect(
-            UsageReport(response, of: []).lines(for: Terminal(hasColour: false)) == [
+            UsageReport(response, of: [], listings: []).lines(for: Terminal(hasColour: false)) == [
                 "RULE   PER            MEASURE        LIMIT               USED/MAX  FULL                 VERDICT  FREES UP IN",
                 #"spend  user=u\u{1b}1  sum of amount  500000 per 1d  1,200/500,000  [#-----------]   0%  review   1m 1s"#,
                 "generation 2",
             ])
+    }
+
+    @Test("A block says how long it stands and which step it is; a listing has a line above the limits")
+    func blocked() {
+        var usage = WireUsage()
+        (usage.rule, usage.measure, usage.limit, usage.max) = ("logins", "count", "5 per 10m", 5)
+        (usage.blockedMs, usage.blockStep) = (3_600_000, 2)
+        var response = WireInspectResponse()
+        response.usages = [usage]
+        var listing = WireListing()
+        (listing.entity, listing.kind, listing.untilMs) = (WireEntity("user", "u\u{1B}1"), .deny, 1_700_000_000_000)
+        (listing.by, listing.reason) = ("ann", "case 8812")
+        var filed = WireListing()
+        (filed.entity, filed.kind, filed.fromFile) = (WireEntity("ip", "203.0.113.0/24"), .watch, true)
+        let lines = UsageReport(response, of: [], listings: [listing, filed]).lines(for: Terminal(hasColour: false))
+        #expect(
+            lines.prefix(2) == [
+                #"on the deny list: user=u\u{1b}1, until 2023-11-14T22:13:20Z, by ann: case 8812"#,
+                "on the watch list: ip=203.0.113.0/24, for good, by the limits file",
+            ])
+        #expect(lines[2].hasSuffix("  BLOCKED"))
+        #expect(lines[3].hasSuffix("  1h (step 2)"))
     }
 
     @Test("No usage says whom no rule limits")
@@ -91,7 +130,7 @@ import Testing
         let entities = [EntityArgument(argument: "user=a=b")!]
         #expect(entities[0].value == "a=b")
         #expect(
-            UsageReport(WireInspectResponse(), of: entities).lines(for: Terminal(hasColour: false))
+            UsageReport(WireInspectResponse(), of: entities, listings: []).lines(for: Terminal(hasColour: false))
                 == ["no rule of generation 0 limits user=a=b"])
     }
 }

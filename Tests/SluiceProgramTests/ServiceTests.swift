@@ -82,12 +82,12 @@ import Testing
             _ = try service.sluice("check", "login", "user=u1", "device=\(device)")
         }
         let usage = try service.sluice("inspect", "user=u1", "--json").json()
-        #expect(usage.keys == ["generation", "usages"])
+        #expect(usage.keys == ["generation", "listings", "usages"])
         #expect(usage["usages"]?.count == 4)
         #expect(
             usage["usages"]?[0]?.keys == [
-                "blocked_ms", "limit", "max", "measure", "per", "reset_ms", "rule", "shadow", "used", "verdict",
-                "window_ms",
+                "block_step", "blocked_ms", "limit", "max", "measure", "per", "reset_ms", "rule", "shadow", "used",
+                "verdict", "window_ms",
             ])
         #expect(usage["usages"]?[0]?["per"] == .object(["user": "u1"]))
         #expect(usage["usages"]?[0]?["used"] == 2)

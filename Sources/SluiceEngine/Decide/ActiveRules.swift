@@ -14,6 +14,8 @@ final class ActiveRules: Sendable {
 
     let file: LimitsFile
     let set: RuleSet
+    /// What the file lists.
+    let lists: ListTable
     let plan: ScriptPlan
     let keys: EntityKeyWriter
     let parts: AnswerParts
@@ -27,6 +29,7 @@ final class ActiveRules: Sendable {
     ) {
         set = RuleSet(rules: file.rules, generation: generation, normalizers: file.normalizers)
         self.file = file
+        lists = ListTable(file)
         plan = ScriptPlan(set, births: births)
         self.births = births
         self.keyPrefix = keyPrefix

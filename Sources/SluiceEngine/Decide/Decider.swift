@@ -1,4 +1,5 @@
 import DequeModule
+import Foundation
 import Logging
 import NIOCore
 import SluiceModel
@@ -22,6 +23,7 @@ final class Decider {
     let loop: any EventLoop
     let settings: ServiceSettings
     let link: RedisLink
+    let lists: LoopLists
     private(set) var rules: ActiveRules
     private(set) var metrics = LoopMetrics()
     weak var sink: (any AnswerSink)?
@@ -61,6 +63,7 @@ final class Decider {
         self.settings = settings
         self.rules = rules
         self.link = link
+        lists = LoopLists(file: rules.lists)
         self.logger = logger
         open = Batch(rules: rules)
         metrics.begin(rules.set, after: nil)
@@ -81,6 +84,7 @@ final class Decider {
         if !open.isEmpty { sealed.append(open) }
         metrics.begin(next.set, after: rules.set)
         top.use(next.set)
+        lists.use(file: next.lists)
         rules = next
         open = takeBatch()
     }
@@ -149,7 +153,11 @@ final class Decider {
     }
 
     /// What the lists say of a request, `raw` as it came.
-    private func listEffect(on request: RequestView, raw: RequestView) -> ListEffect? { nil }
+    private func listEffect(on request: RequestView, raw: RequestView) -> ListEffect? {
+        guard !lists.isEmpty else { return nil }
+        let nowMs = request.atMs ?? UInt64(Date().timeIntervalSince1970 * 1_000)
+        return lists.effect(on: request, raw: raw, nowMs: nowMs)
+    }
 
     func topSketches(by rank: TopRank) -> (byDimension: [String: [SpaceSaving]], windowMs: UInt64) {
         top.sketches(by: rank)

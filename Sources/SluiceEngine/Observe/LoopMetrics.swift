@@ -24,6 +24,8 @@ struct LoopMetrics: Sendable {
 
     private(set) var failures: [RedisFailure: UInt64] = [:]
     private(set) var protocolErrors: [String: UInt64] = [:]
+    /// Answers that a list decided, or made a review of, by its kind.
+    private(set) var listed = Array(repeating: UInt64(0), count: ListKind.allCases.count)
     var runs: UInt64 = 0
     var clockSteps: UInt64 = 0
     private(set) var duplicates: UInt64 = 0
@@ -50,6 +52,7 @@ struct LoopMetrics: Sendable {
         let basis = Int(answer.basis.rawValue) * Self.verdicts
         decisions[basis + Int(answer.verdict.rawValue)] &+= 1
         requestMicros.record(UInt64(micros))
+        if let listing = answer.listing { listed[Int(listing.kind.rawValue) - 1] &+= 1 }
         guard !answer.isDuplicate else {
             duplicates &+= 1
             return

@@ -53,6 +53,7 @@ extension ServiceCore {
     /// Every metric as it is now. Puts it together away from the loops.
     func metrics() async throws -> ServiceMetrics {
         ServiceMetrics(
-            try await readings(), reloads: reloads.withLockedValue { $0 }, process: ProcessUsage.now())
+            try await readings(), reloads: reloads.withLockedValue { $0 },
+            lists: await listKeeper.withLockedValue { $0 }?.status() ?? ListStatus(), process: ProcessUsage.now())
     }
 }

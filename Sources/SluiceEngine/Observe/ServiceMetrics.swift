@@ -6,13 +6,14 @@ struct ServiceMetrics {
     private(set) var families: [MetricFamily] = []
     private let readings: [LoopReading]
 
-    init(_ readings: [LoopReading], reloads: ReloadStatus, process: ProcessUsage?) {
+    init(_ readings: [LoopReading], reloads: ReloadStatus, lists: ListStatus, process: ProcessUsage?) {
         self.readings = readings
         addDecisions()
         addTimes()
         addTraffic()
         addRedis()
         addRules(reloads)
+        addLists(lists)
         if let process { addProcess(process) }
     }
 
@@ -195,6 +196,29 @@ struct ServiceMetrics {
         var build = MetricFamily(.gauge, "sluice_build_info", "1, labelled with the version of the service.")
         build.add(1, ("version", ServiceVersion.text))
         families.append(build)
+    }
+
+    // MARK: - Lists
+
+    private mutating func addLists(_ lists: ListStatus) {
+        var entries = MetricFamily(
+            .gauge, "sluice_listings", "Values and networks on a list, by its kind and who keeps it.")
+        var decisions = MetricFamily(
+            .counter, "sluice_listed_decisions_total", "Decisions that a list made, by its kind.")
+        let file = readings.first?.rules.file.lists ?? []
+        for kind in ListKind.allCases {
+            let inFile = file.lazy.filter { $0.kind == kind }.reduce(0) { $0 + $1.patterns.count }
+            entries.add(Double(lists.counts[kind] ?? 0), ("kind", kind.name), ("source", "operators"))
+            entries.add(Double(inFile), ("kind", kind.name), ("source", "file"))
+            decisions.add(sum { $0.metrics.listed[Int(kind.rawValue) - 1] }, ("kind", kind.name))
+        }
+        families += [entries, decisions]
+        if let age = lists.ageSeconds {
+            families.append(
+                MetricFamily(
+                    .gauge, "sluice_listings_age_seconds", "Time since the lists that operators keep were last read.",
+                    age))
+        }
     }
 
     // MARK: - Process

@@ -13,7 +13,7 @@ final class AdminMethods {
     private static let deadline = TimeAmount.seconds(1)
 
     /// A status other than ok, with words for the operator.
-    private struct Refusal: Error {
+    struct Refusal: Error {
         var status: WireStatus
         var words: String
 
@@ -33,9 +33,9 @@ final class AdminMethods {
     }
 
     private var outstanding = 0
-    private unowned let server: LoopServer
-    private unowned let core: ServiceCore
-    private let logger: Logger
+    unowned let server: LoopServer
+    unowned let core: ServiceCore
+    let logger: Logger
 
     init(server: LoopServer, core: ServiceCore, logger: Logger) {
         self.server = server
@@ -50,6 +50,8 @@ final class AdminMethods {
         case .rules: rules(caller)
         case .top: try top(try message(payload), caller)
         case .reload: try reload(try message(payload), caller)
+        case .setListing: try setListing(try message(payload), caller)
+        case .listings: try listings(try message(payload), caller)
         default: stats(caller)
         }
     }
@@ -109,10 +111,10 @@ final class AdminMethods {
     }
 
     /// Answers with what a task away from the loop makes of it.
-    private func spawn(
+    func spawn<Answer: SwiftProtobuf.Message & Sendable>(
         _ caller: Caller,
         _ method: WireMethod,
-        _ make: @escaping @Sendable (ServiceCore) async throws -> some SwiftProtobuf.Message & Sendable
+        _ make: @escaping @Sendable (ServiceCore) async throws -> Answer
     ) {
         guard outstanding < Self.mostOutstanding else {
             return fail(caller, method, .resourceExhausted, "too many admin requests are waiting")
@@ -121,13 +123,20 @@ final class AdminMethods {
         let me = NIOLoopBound(self, eventLoop: server.loop)
         let (core, loop) = (core, server.loop)
         Task {
-            let message = try? await make(core)
+            let result: Result<Answer, any Error>
+            do {
+                result = .success(try await make(core))
+            } catch {
+                result = .failure(error)
+            }
             loop.execute {
                 me.value.outstanding -= 1
-                guard let message else {
-                    return me.value.fail(caller, method, .unavailable, "the service is ending")
+                switch result {
+                case .success(let message): me.value.answer(caller, method, message)
+                case .failure(let error):
+                    let refusal = error as? Refusal ?? Refusal(status: .unavailable, words: "the service is ending")
+                    me.value.fail(caller, method, refusal.status, refusal.words)
                 }
-                me.value.answer(caller, method, message)
             }
         }
     }
@@ -182,6 +191,8 @@ final class AdminMethods {
                 usage.verdict = WireVerdict(limit.verdict)
                 usage.shadow = rule.shadow
                 usage.resetMs = inspected.resetMs
+                usage.blockedMs = inspected.blockedMs
+                usage.blockStep = UInt32(clamping: inspected.blockStep)
                 usage.measure = rule.measure.name
                 usage.limit = limit.text
                 usages.append(usage)

@@ -117,8 +117,9 @@ final class LoopServer {
             case .check: try check(header, payload, caller, connection)
             case .checkBatch: try checkBatch(header, payload, caller, connection)
             case .undo: try undo(header, payload, caller, connection)
-            case .inspect, .reset, .rules, .reload, .top, .stats: try administer(header, payload, caller, connection)
-            case .authenticate, .setListing, .listings:
+            case .inspect, .reset, .rules, .reload, .top, .stats, .setListing, .listings:
+                try administer(header, payload, caller, connection)
+            case .authenticate:
                 connection.refuse(header.stream, header.method, .unimplemented, "not served by this version")
             default:
                 connection.refuse(header.stream, header.method, .unimplemented, "unknown method")

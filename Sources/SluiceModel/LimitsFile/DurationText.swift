@@ -54,7 +54,7 @@ public enum DurationText {
 
 extension UInt64 {
     /// The number written by decimal digits alone, nil if it passes 2^64 - 1.
-    init?(decimal digits: some Sequence<UInt8>) {
+    public init?(decimal digits: some Sequence<UInt8>) {
         self = 0
         for digit in digits {
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }

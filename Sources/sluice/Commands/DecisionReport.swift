@@ -54,17 +54,24 @@ struct DecisionReport: Report {
         for trip in response.trips {
             var notes: [String] = []
             if trip.shadow { notes.append("shadow") }
-            if trip.reason != .limit { notes.append(Self.name(of: trip.reason)) }
+            if trip.reason != .limit { notes.append(Self.name(of: trip.reason).uppercased()) }
+            // A list has no rule, and counts nothing.
+            let isListed = trip.reason == .listed
             table.add(
-                .init(trip.rule.printable),
+                isListed ? "-" : .init(trip.rule.printable),
                 .init(trip.limit.printable),
-                .init(NumberWords.grouped(trip.used)),
+                isListed ? "-" : .init(NumberWords.grouped(trip.used)),
                 .init(Verdict(trip.verdict) ?? .deny),
-                trip.hasRetryAfterMs ? .init(DurationWords.spell(ms: trip.retryAfterMs)) : "never",
+                .init(Self.retryWords(for: trip)),
                 .init(notes.joined(separator: ", "))
             )
         }
         return table
+    }
+
+    private static func retryWords(for trip: WireTrip) -> String {
+        if trip.hasRetryAfterMs { return DurationWords.spell(ms: trip.retryAfterMs) }
+        return trip.verdict == .allow ? "-" : "never"
     }
 
     private func limitText(_ text: String, _ headroom: WireHeadroom) -> String {

@@ -8,14 +8,15 @@ struct InspectCommand: AsyncParsableCommand {
         abstract: "Show every limit of an entity, and how much of it is used.",
         discussion: """
             Shows each limit whose dimensions are all among those given, with overrides as these entities choose them, \
-            and how full it is.
+            and how full it is; above them, which lists the entities are on.
 
               $ sluice inspect user=u17
               $ sluice inspect user=u17 device=9f3c        also what is counted per user and device together
               $ sluice inspect user=u17 --watch            again every 2 s, until Ctrl-C
               $ sluice inspect user=u17 --json | jq '.usages[] | select(.used >= .max)'
 
-            FREES UP IN is when the counter will be empty if nothing else comes.
+            FREES UP IN is when the counter will be empty if nothing else comes. BLOCKED is how long a block of \
+            block_for still stands, and its step.
             """
     )
 
@@ -35,7 +36,8 @@ struct InspectCommand: AsyncParsableCommand {
         var request = WireInspectRequest()
         request.entities = entities.wire
         try await show(as: output, watching: watching, at: endpoint) { [request, entities] client in
-            UsageReport(try await client.inspect(request), of: entities)
+            let listings = entities.isEmpty ? [] : try await client.listingsIfServed(of: entities)
+            return UsageReport(try await client.inspect(request), of: entities, listings: listings)
         }
     }
 }

@@ -57,7 +57,7 @@ struct ResetCommand: AsyncParsableCommand {
             var request = WireResetRequest()
             request.entities = entities.wire
             request.rule = rule ?? ""
-            request.by = by ?? environment["SUDO_USER"] ?? environment["USER"] ?? ""
+            request.by = by ?? environment.loginName
             request.reason = reason ?? ""
             return try await client.reset(request)
         }

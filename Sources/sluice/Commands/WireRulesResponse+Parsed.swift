@@ -2,8 +2,11 @@ import SluiceModel
 import SluiceWire
 
 extension WireRulesResponse {
-    /// The rules in file order; nil where the service runs rules that this program's version cannot read.
-    var parsedRules: [Rule]? { try? LimitsFile.parse(sources).file.rules }
+    /// The limits; nil where the service runs some that this program's version cannot read.
+    var parsedFile: LimitsFile? { try? LimitsFile.parse(sources).file }
+
+    /// The rules in file order; nil as above.
+    var parsedRules: [Rule]? { parsedFile?.rules }
 
     /// A directory comes as the texts of its files, each under a comment line with its name.
     private var sources: [LimitsFile.Source] {
