@@ -74,6 +74,14 @@ struct ServiceMetrics {
             }
         }
         families += [decisions, byRule, trips, shadow]
+        add(.counter, "sluice_repeated_events_total", "Requests whose event_id was decided before; they count nothing.") {
+            $0.metrics.duplicates
+        }
+        var undos = MetricFamily(
+            .counter, "sluice_undos_total", "Undos answered, by whether there was something to take back.")
+        undos.add(sum { $0.metrics.undos }, ("undone", "true"))
+        undos.add(sum { $0.metrics.undosInVain }, ("undone", "false"))
+        families.append(undos)
         add(.counter, "sluice_requests_invalid_total", "Requests refused because they say what cannot be.") {
             $0.metrics.invalidRequests
         }

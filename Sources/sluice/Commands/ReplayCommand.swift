@@ -66,7 +66,7 @@ struct ReplayCommand: AsyncParsableCommand {
             let outcome = await onOwnThread { () throws(Failure) in
                 let run = ReplayRun(
                     client: client,
-                    rules: limits.file.rules,
+                    limits: limits.file,
                     decisions: output.map { Output($0, name: decisions?.printable ?? "") }
                 )
                 return try run.playAll(EventInput(input, name: events.printable))

@@ -34,6 +34,21 @@ extension EventLine {
         }
     }
 
+    /// The event with its values in the normal form of their dimensions, as the service counts them.
+    func normalized(by normalizers: [String: Normalizer]) -> EventLine {
+        guard !normalizers.isEmpty else { return self }
+        var event = self
+        for index in entities.indices {
+            guard let normalizer = normalizers[text(entities[index].dimension)] else { continue }
+            var form: [UInt8] = []
+            let differs = bytes.withUnsafeBytes {
+                normalizer.apply(UnsafeRawBufferPointer(rebasing: $0[entities[index].value]), into: &form)
+            }
+            if differs { event.setValue(of: index, to: form) }
+        }
+        return event
+    }
+
     /// The values of these dimensions, in their order; empty where the event has none.
     func values(of names: [String]) -> [ArraySlice<UInt8>] {
         names.map { name in

@@ -42,6 +42,12 @@ struct EventLine {
         }
     }
 
+    mutating func setValue(of entity: Int, to value: [UInt8]) {
+        let start = bytes.count
+        bytes += value
+        entities[entity].value = start..<bytes.count
+    }
+
     private mutating func read(_ key: String, from scanner: inout JSONScanner) throws(JSONScanner.Problem) {
         switch key {
         case "at":

@@ -7,8 +7,10 @@ struct JudgingRules {
     private var dimensions = DimensionIndex()
     private var uses: [RuleUse] = []
 
-    init(_ rules: [Rule]) {
-        self.rules = RuleSet(rules: rules, generation: 1)
+    private var normalForm: [UInt8] = []
+
+    init(_ rules: [Rule], normalizers: [String: Normalizer] = [:]) {
+        self.rules = RuleSet(rules: rules, generation: 1, normalizers: normalizers)
     }
 
     /// Indices of the rules in file order.
@@ -17,6 +19,12 @@ struct JudgingRules {
     }
 
     mutating func judging(_ view: RequestView) -> [Int] {
+        var scratch = normalForm
+        defer { normalForm = scratch }
+        return rules.normalizing(view, scratch: &scratch) { match($0) }
+    }
+
+    private mutating func match(_ view: RequestView) -> [Int] {
         uses.removeAll(keepingCapacity: true)
         dimensions.fill(view, in: rules)
         rules.match(view, dimensions, into: &uses)

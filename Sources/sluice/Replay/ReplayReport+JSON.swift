@@ -6,6 +6,7 @@ extension ReplayReport {
         [
             "events": .integer(events),
             "bad_lines": .integer(badLines),
+            "repeats": .integer(repeats),
             "checks": .integer(events(.check)),
             "peeks": .integer(events(.peek)),
             "records": .integer(events(.record)),

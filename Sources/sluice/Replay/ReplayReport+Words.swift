@@ -14,6 +14,9 @@ extension ReplayReport {
             let lineCount = badLines == 1 ? "1 bad line" : "\(NumberWords.grouped(badLines)) bad lines"
             lines.append(terminal.coloured("\(lineCount) left out", .yellow))
         }
+        if repeats > 0 {
+            lines.append("\(NumberWords.grouped(repeats)) of them repeated an event_id, and counted nothing")
+        }
         guard events > 0 else { return lines }
         lines += [""] + verdictTable.lines(for: terminal)
         lines += [""] + ruleTable.lines(for: terminal)

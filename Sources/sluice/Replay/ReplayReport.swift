@@ -23,6 +23,8 @@ struct ReplayReport {
         var verdicts = VerdictCount()
         /// By rule, in file order: judged events it tripped for, shadow rules included.
         var trippedByRule: [UInt64]
+        /// Events with somebody on a list that gave the verdict, by kind.
+        var listed: [String: UInt64] = [:]
     }
 
     /// In file order.
@@ -30,6 +32,8 @@ struct ReplayReport {
     private(set) var perRule: [RuleCount]
     private(set) var perMode = [UInt64](repeating: 0, count: Mode.allCases.count)
     private(set) var badLines: UInt64 = 0
+    /// Events whose id had come before, and that counted nothing.
+    private(set) var repeats: UInt64 = 0
     /// Of the events that were judged: all but records.
     private(set) var verdicts = VerdictCount()
     private(set) var times: ClosedRange<UInt64>?
@@ -66,6 +70,7 @@ struct ReplayReport {
         perMode[Int(event.mode.rawValue)] += 1
         times = times.map { min($0.lowerBound, event.atMs)...max($0.upperBound, event.atMs) } ?? event.atMs...event.atMs
 
+        if response.duplicate { repeats += 1 }
         var verdict: Verdict?
         var tripped: [Int: Verdict] = [:]
         if event.mode != .record {
@@ -86,6 +91,9 @@ struct ReplayReport {
             kind.events += 1
             if let verdict { kind.verdicts.add(verdict) }
             for rule in tripped.keys { kind.trippedByRule[rule] += 1 }
+            // An allowed entity is not caught.
+            let listed = response.trips.first { $0.reason == .listed && $0.verdict != .allow }
+            if let list = listed?.limit.split(separator: " ").first { kind.listed["\(list) list", default: 0] += 1 }
         }
     }
 
@@ -98,9 +106,11 @@ struct ReplayReport {
         body(&labels[labels.count - 1].count)
     }
 
-    /// The enforced rule that tripped for most of these events; of equals the first of the file.
+    /// The list that gave the verdict for most of these events, or the enforced rule that tripped for more; of equal rules
+    /// the first of the file.
     func mainCatcher(of kind: KindCount) -> (rule: String, events: UInt64)? {
-        var best: (rule: String, events: UInt64)?
+        let lists = kind.listed.sorted { ($0.value, $1.key) > ($1.value, $0.key) }
+        var best: (rule: String, events: UInt64)? = lists.first.map { ($0.key, $0.value) }
         for (rule, count) in zip(rules, kind.trippedByRule) where !rule.shadow && count > (best?.events ?? 0) {
             best = (rule.name, count)
         }

@@ -27,6 +27,7 @@ struct ReplayRun: ~Copyable {
     private let client: SluiceClient
     private let answers = AnswerWindow(size: window)
     private var decisions: Output?
+    private let normalizers: [String: Normalizer]
     private var matching: JudgingRules
     private var report: ReplayReport
     private var firstBad: (number: UInt64, error: String)?
@@ -38,11 +39,12 @@ struct ReplayRun: ~Copyable {
     private var settled: UInt64 = 0
 
     /// - Parameter decisions: where the decisions go, if anywhere.
-    init(client: SluiceClient, rules: [Rule], decisions: consuming Output?) {
+    init(client: SluiceClient, limits: LimitsFile, decisions: consuming Output?) {
         self.client = client
         self.decisions = decisions
-        matching = JudgingRules(rules)
-        report = ReplayReport(rules: rules)
+        normalizers = limits.normalizers
+        matching = JudgingRules(limits.rules)
+        report = ReplayReport(rules: limits.rules)
     }
 
     /// Plays every line of `input`, and tells what came of it.
@@ -119,7 +121,8 @@ struct ReplayRun: ~Copyable {
             let basis = DecisionReport.name(of: response.basis)
             throw Failure(.internalFailure, "line \(settled) of the replay was decided by \(basis), not by Redis")
         }
-        report.add(event, response, judging: matching.judging(event))
+        let normal = event.normalized(by: normalizers)
+        report.add(normal, response, judging: response.duplicate ? [] : matching.judging(normal))
         try write(DecisionLine.decided(settled, response))
     }
 

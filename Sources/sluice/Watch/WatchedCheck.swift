@@ -47,13 +47,13 @@ struct JudgingLimits {
         let inspected = try await client.inspect(inspection)
         if rules?.generation != inspected.generation {
             let response = try await client.rules()
-            rules = (response.generation, response.parsedRules.map(judging))
+            rules = (response.generation, response.parsedFile.map { judging($0.rules, $0.normalizers) })
         }
         guard let judging = rules?.judging else { return inspected.usages }
         return inspected.usages.filter { judging.contains($0.rule) }
     }
 
-    private func judging(_ rules: [Rule]) -> Set<String> {
+    private func judging(_ rules: [Rule], _ normalizers: [String: Normalizer]) -> Set<String> {
         var bytes = Array(request.action.utf8)
         let ranges = request.entities.map { entity in
             let start = bytes.count
@@ -67,7 +67,7 @@ struct JudgingLimits {
             view.action = 0..<request.action.utf8.count
             for range in ranges { _ = view.append(range) }
             view.mode = .peek
-            var matching = JudgingRules(rules)
+            var matching = JudgingRules(rules, normalizers: normalizers)
             return Set(matching.judging(view).map { rules[$0].name })
         }
     }
