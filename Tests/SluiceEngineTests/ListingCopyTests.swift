@@ -97,4 +97,49 @@ struct ListingCopyTests {
     func values(value: String, listing: Listing?) {
         #expect(Array(value.utf8).withUnsafeBytes { Listing($0) } == listing)
     }
+
+    @Test("Over another connection all is read again, and until that is done what was in force stays so")
+    func anotherConnection() {
+        let (first, second) = (
+            ServiceCore.RedisSource(lane: 0, connects: 1), ServiceCore.RedisSource(lane: 0, connects: 2)
+        )
+        let follower = Follower()
+        #expect(follower.take(Self.page([("a", Self.deny)], version: 10, entries: 1), first) == .renewed)
+        #expect(
+            follower.take(Self.page([("b", Self.deny)], version: 20, entries: 2), first) == .current([Self.field("b")]))
+        // Whatever the first page says: it was asked for behind a version of another Redis, perhaps.
+        #expect(follower.take(Self.page([], version: 30, entries: 2), second) == .more([]))
+        #expect(follower.value.version == 0)
+        #expect(
+            follower.take(Self.page([("c", Self.deny)], version: 30, entries: 2, readTo: 25, isLast: false), second)
+                == .more([]))
+        #expect(follower.value.version == 25)
+        #expect(Set(follower.value.listings.keys) == [Self.field("a"), Self.field("b")])
+        #expect(follower.take(Self.page([("d", Self.deny)], version: 30, entries: 2), second) == .renewed)
+        #expect(Set(follower.value.listings.keys) == [Self.field("c"), Self.field("d")])
+    }
+
+    @Test("What does not add up is read again at once, and if it does not add up then, later")
+    func doesNotAddUp() {
+        let source = ServiceCore.RedisSource(lane: 0, connects: 1)
+        let follower = Follower()
+        #expect(follower.take(Self.page([("a", Self.deny)], version: 10, entries: 1), source) == .renewed)
+        #expect(follower.take(Self.page([("b", nil)], version: 20, entries: 0), source) == .more([Self.field("b")]))
+        #expect(follower.value.version == 0)
+        #expect(
+            follower.take(Self.page([("c", Self.deny)], version: 30, entries: 2, readTo: 25, isLast: false), source)
+                == .more([]))
+        #expect(follower.take(Self.page([], version: 24, entries: 0), source) == .broken)
+        #expect(Array(follower.value.listings.keys) == [Self.field("a")])
+        #expect(follower.take(Self.page([], version: 24, entries: 0), source) == .renewed)
+        #expect(follower.value.listings.isEmpty)
+    }
+
+    private final class Follower {
+        var value = ListingFollower()
+
+        func take(_ page: ListingPage, _ source: ServiceCore.RedisSource) -> ListingFollower.Step {
+            value.take(page, from: source)
+        }
+    }
 }

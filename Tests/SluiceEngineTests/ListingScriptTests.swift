@@ -85,6 +85,10 @@ struct ListingScriptTests {
         #expect(try poll(version).changes == ["user=u": ""])
         #expect(try call("remove", "user=u", "user=v")[2].number == 0)
         #expect(try poll(0).head[3] == 0)
+        // What comes back is not gone: else it would be forgotten with the other removals, and never told.
+        _ = try set("user=u")
+        #expect(try look.command("ZCARD", Self.keys[3]).number == 0)
+        #expect(try poll(0).changes.count == 1)
     }
 
     @Test("What is over goes by itself with the next call, and a new word in time keeps it")

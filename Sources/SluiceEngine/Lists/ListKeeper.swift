@@ -19,12 +19,11 @@ actor ListKeeper {
 
     private let core: ServiceCore
     private let logger: Logger
-    private var copy = ListingCopy()
+    private var follower = ListingFollower()
     private var builder: KeptListsBuilder
     private var catalogue = ListingCatalogue()
     /// Whether the loops have what `builder` made last.
     private var isHandedOver = true
-    private var source: ServiceCore.RedisSource?
     private var lastSuccess: ContinuousClock.Instant?
     private var isFailureTold = false
     /// The pull that runs or ran last, and the one that is yet to begin.
@@ -64,7 +63,7 @@ actor ListKeeper {
 
     /// The rules have another way to write values: what is listed is matched with those.
     func use(_ normalizers: [String: Normalizer]) async {
-        guard builder.use(normalizers, listings: copy.listings) else { return }
+        guard builder.use(normalizers, listings: follower.listings) else { return }
         isHandedOver = false
         await handOver()
     }
@@ -72,22 +71,20 @@ actor ListKeeper {
     /// What is listed, page by page.
     func page(_ query: ListingQuery, file: LimitsFile) -> ListingCatalogue.Page {
         let redisTimeMs = builder.lists.redisTimeMs(at: Self.nowMs)
-        return catalogue.page(query, kept: copy.listings, file: file, redisTimeMs: redisTimeMs)
+        return catalogue.page(query, kept: follower.listings, file: file, redisTimeMs: redisTimeMs)
     }
 
     func status() -> ListStatus {
         ListStatus(
-            counts: catalogue.counts(of: copy.listings),
+            counts: catalogue.counts(of: follower.listings),
             ageSeconds: lastSuccess.map { $0.duration(to: .now) / .seconds(1) })
     }
 
     // MARK: - Following
 
     private func pullNow() async -> Bool {
-        // Half of a copy is none: until one is whole, what was in force stays so.
-        var fresh = copy.isCurrent ? nil : ListingCopy()
         while true {
-            let since = (fresh ?? copy).version
+            let since = follower.version
             let start = ContinuousClock.now
             let result = await core.ask(
                 ListingScript.poll(since: since, keyPrefix: core.settings.keyPrefix), patience: Self.patience
@@ -96,45 +93,30 @@ actor ListKeeper {
             case .failure(let failure): return await end(failure)
             case .success(let answer):
                 compareClocks(answer.content.redisTimeMs, took: .now - start)
-                let isSameSource = source == nil || source == answer.source
-                source = answer.source
-                if !isSameSource {
-                    // Another connection may lead to a Redis that has lost changes.
-                    fresh = ListingCopy()
-                } else {
-                    switch take(answer.content, into: &fresh) {
-                    case .more: break
-                    case .current: return await end(nil)
-                    case .startOver:
-                        guard fresh == nil else { return await end(.malformed) }
-                        fresh = ListingCopy()
-                    }
+                switch follower.take(answer.content, from: answer.source) {
+                case .more(let changed): update(changed)
+                case .current(let changed):
+                    update(changed)
+                    return await end(nil)
+                case .renewed:
+                    builder.rebuild(from: follower.listings)
+                    hasChanged()
+                    return await end(nil)
+                case .broken: return await end(.malformed)
                 }
             }
         }
     }
 
-    /// Takes up a page: into a copy in the making, or else into the one that is in force.
-    private func take(_ page: ListingPage, into fresh: inout ListingCopy?) -> ListingCopy.Step {
-        guard var making = fresh else {
-            let step = copy.take(page)
-            if step != .startOver, !copy.changed.isEmpty {
-                builder.update(copy.changed, in: copy.listings)
-                catalogue.forget()
-                isHandedOver = false
-            }
-            return step
-        }
-        fresh = nil
-        let step = making.take(page)
-        if step == .current {
-            copy = making
-            builder.rebuild(from: copy.listings)
-            catalogue.forget()
-            isHandedOver = false
-        }
-        fresh = making
-        return step
+    private func update(_ changed: [ListingField]) {
+        guard !changed.isEmpty else { return }
+        builder.update(changed, in: follower.listings)
+        hasChanged()
+    }
+
+    private func hasChanged() {
+        catalogue.forget()
+        isHandedOver = false
     }
 
     /// - Parameter failure: nil if all has been read.
