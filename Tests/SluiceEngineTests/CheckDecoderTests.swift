@@ -21,10 +21,11 @@ struct CheckDecoderTests {
         var mode: Mode
         var ageMs: UInt64
         var atMs: UInt64?
+        var eventID: [UInt8]
 
         init?(_ message: WireCheckRequest, takesTime: Bool) {
             guard let mode = Mode(message.mode), 1...64 ~= message.action.utf8.count, message.entities.count <= 16,
-                message.cost <= Caps.cost, message.amount <= Caps.exactInteger, message.eventID.isEmpty,
+                message.cost <= Caps.cost, message.amount <= Caps.exactInteger, message.eventID.count <= 64,
                 message.traceID.count <= 32, message.ageMs == 0 || mode == .record,
                 takesTime ? message.atMs <= latestAtMs : message.atMs == 0
             else { return nil }
@@ -41,6 +42,7 @@ struct CheckDecoderTests {
             entities = message.entities.map { [Array($0.dimension.utf8), Array($0.value)] }
             cost = max(UInt64(message.cost), 1)
             amount = message.amount
+            eventID = Array(message.eventID)
             self.mode = mode
             ageMs = message.ageMs
             atMs = takesTime ? message.atMs : nil
@@ -53,6 +55,7 @@ struct CheckDecoderTests {
             }
             cost = view.cost
             amount = view.amount
+            eventID = Array(view.slice(view.eventID))
             mode = view.mode
             ageMs = view.ageMs
             atMs = view.atMs
@@ -271,11 +274,8 @@ struct CheckDecoderTests {
         },
         Cap(message: "event_id has more than 64 bytes") {
             $0.eventID = Data(count: 65)
-        } good: { _ in
-        },
-        Cap(message: "event_id is not supported by this version yet") {
+        } good: {
             $0.eventID = Data(count: 64)
-        } good: { _ in
         },
         Cap(message: "trace_id has more than 32 bytes") {
             $0.traceID = Data(count: 33)

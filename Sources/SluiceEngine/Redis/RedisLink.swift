@@ -200,7 +200,9 @@ final class RedisLink {
     private func lost(_ why: String) {
         let action = state.failed()
         guard action != .none else { return }
-        lastError = why
+        // A Redis that refuses us also cuts off what we say next, and that would hide why.
+        lastError = handshakeError ?? why
+        handshakeError = nil
         channel?.close(promise: nil)
         channel = nil
         reader = ReplyReader()
