@@ -46,14 +46,22 @@ final class EngineHarness: Sendable {
     convenience init(
         redis: RedisServer,
         rules: [Rule],
-        settings: ServiceSettings = EngineHarness.settings()
+        settings: ServiceSettings = EngineHarness.settings(),
+        scripts: [[UInt8]] = LoadedScript.allCases.map(\.source)
     ) async throws {
-        try await self.init(target: RedisTarget(endpoint: .unix(path: redis.socket)), rules: rules, settings: settings)
+        try await self.init(
+            target: RedisTarget(endpoint: .unix(path: redis.socket)), rules: rules, settings: settings,
+            scripts: scripts)
         try await waitForRedis()
     }
 
     /// Does not wait for Redis.
-    init(target: RedisTarget, rules: [Rule], settings: ServiceSettings = EngineHarness.settings()) async throws {
+    ///
+    /// - Parameter scripts: what the link loads.
+    init(
+        target: RedisTarget, rules: [Rule], settings: ServiceSettings = EngineHarness.settings(),
+        scripts: [[UInt8]] = LoadedScript.allCases.map(\.source)
+    ) async throws {
         self.settings = settings
         let loop = group.next()
         self.loop = loop
@@ -61,7 +69,7 @@ final class EngineHarness: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         lane = try await loop.submit { [logger] in
-            let link = RedisLink(target: target, loop: loop, logger: logger)
+            let link = RedisLink(target: target, loop: loop, logger: logger, scripts: scripts)
             let decider = Decider(loop: loop, settings: settings, rules: rules, link: link, logger: logger)
             decider.start()
             return NIOLoopBound(Lane(decider: decider), eventLoop: loop)
@@ -163,10 +171,7 @@ final class EngineHarness: Sendable {
         _ event: ReferenceModel.Request, cost: UInt64 = 0, amount: UInt64 = 0, atMs: UInt64?
     ) async throws -> Bool {
         let lane = lane
-        var message = WireUndoRequest()
-        message.action = String(decoding: event.action, as: UTF8.self)
-        message.entities = event.entities.map { WireEntity(dimension: $0.dimension, value: $0.value) }
-        message.eventID = Data(event.eventID)
+        var message = Self.undoMessage(event)
         message.atMs = atMs ?? 0
         message.cost = UInt32(cost)
         message.amount = amount
@@ -185,6 +190,23 @@ final class EngineHarness: Sendable {
             }
             return done.futureResult
         }.get()
+    }
+
+    private static func undoMessage(_ event: ReferenceModel.Request) -> WireUndoRequest {
+        var message = WireUndoRequest()
+        message.action = String(decoding: event.action, as: UTF8.self)
+        message.entities = event.entities.map { WireEntity(dimension: $0.dimension, value: $0.value) }
+        message.eventID = Data(event.eventID)
+        return message
+    }
+
+    /// The Redis key of an event.
+    static func eventKey(of event: ReferenceModel.Request, keyPrefix: String) throws -> [UInt8] {
+        var key: [UInt8] = []
+        try UndoCall(undoMessage(event), takesTime: true).withView { view in
+            EntityKeyWriter.writeEventKey(prefix: keyPrefix, view, mode: event.mode, into: &key)
+        }
+        return key
     }
 
     /// Runs an operator's script on the hash of exactly these entities.

@@ -2,7 +2,8 @@ import SluiceModel
 import SluiceReference
 import TestSupport
 
-/// Rules and requests at random, small enough that limits trip and windows pass all the time.
+/// Rules and requests at random, small enough that limits trip and windows pass all the time. Each seed has few or many
+/// of everything, so that among several some meet all the time what the others hardly ever do.
 struct RandomTraffic {
     var random: SeededGenerator
     private(set) var rules: [Rule] = []
@@ -10,16 +11,40 @@ struct RandomTraffic {
     /// Taken out of force for a while.
     private var absent: [Rule] = []
     private static let dimensions = ["user", "device", "merchant", "tier"]
-    private static let cards = ["c0", "c1", "c2", "c3", "c4", "c5", "a longer card number than fits"]
     /// Requests with an event id, of late.
     private var events: [ReferenceModel.Request] = []
     private var eventCount = 0
-    private static let actions = ["login", "login.failed", "buy", "buy.now"]
-    private static let windows: [UInt64] = [1, 7, 40, 100, 1_000, 1_234, 5_000, 60_000]
+    private let cards: [String]
+    private let actions: [String]
+    private let values: [String]
+    private let windows: [UInt64]
+    private let maxima: [UInt64]
+    /// One request in so many is an event; one entity in so many is missing.
+    private let eventOdds, missingOdds: Int
+    /// How many events may be repeated or undone.
+    private let eventsKept: Int
+    private let longestPauseMs: UInt64
+    /// Requests that are decided together, at most.
+    let mostAtOnce: Int
 
     init(random: SeededGenerator) {
+        var random = random
+        func some<T>(_ list: [T], atLeast least: Int = 1) -> [T] {
+            let count = Int.random(in: least...list.count, using: &random)
+            return Array(list.shuffled(using: &random).prefix(count))
+        }
+        cards = some(["c0", "c1", "c2", "c3", "c4", "c5", "a longer card number than fits"])
+        actions = some(["login", "login.failed", "buy", "buy.now"])
+        values = ["a"] + some(["ab", "abc", "b", ""], atLeast: 0)
+        windows = some([1, 7, 40, 100, 1_000, 1_234, 5_000, 60_000])
+        maxima = some([0, 1, 2, 3, 5, 8, 20, 64, 65, 100, 1_000, 70_000, 1 << 31, Caps.exactInteger], atLeast: 3)
+        eventOdds = [1, 2, 4, 8].randomElement(using: &random)!
+        missingOdds = [6, 40].randomElement(using: &random)!
+        eventsKept = [2, 8, 40].randomElement(using: &random)!
+        longestPauseMs = [4, 50, 2_000].randomElement(using: &random)!
+        mostAtOnce = [4, 12, 40].randomElement(using: &random)!
+        nowMs = UInt64.random(in: 1_000_000...2_000_000, using: &random)
         self.random = random
-        nowMs = UInt64.random(in: 1_000_000...2_000_000, using: &self.random)
         rules = (0..<Int.random(in: 1...5, using: &self.random)).map { rule($0) }
     }
 
@@ -27,13 +52,11 @@ struct RandomTraffic {
 
     private mutating func patterns() -> [Pattern] {
         (0..<Int.random(in: 1...2, using: &random)).map { _ in
-            random.oneIn(4) ? Pattern(pick(["", "log", "login", "buy"]), isPrefix: true) : Pattern(pick(Self.actions))
+            random.oneIn(4) ? Pattern(pick(["", "log", "login", "buy"]), isPrefix: true) : Pattern(pick(actions))
         }
     }
 
-    private mutating func maximum() -> UInt64 {
-        pick([0, 1, 2, 3, 5, 8, 20, 64, 65, 100, 1_000, 70_000, 1 << 31, Caps.exactInteger])
-    }
+    private mutating func maximum() -> UInt64 { pick(maxima) }
 
     /// Limits over `windows`: the set of windows stays that of the rule, so that a live change keeps its counters.
     private mutating func limits(over windows: [UInt64]) -> [Limit] {
@@ -67,7 +90,7 @@ struct RandomTraffic {
     private mutating func rule(_ number: Int) -> Rule {
         var per = Self.dimensions.dropLast().shuffled(using: &random)
         per.removeLast(Int.random(in: 0...per.count, using: &random))
-        let windows = (0..<Int.random(in: 1...3, using: &random)).map { _ in pick(Self.windows) }
+        let windows = (0..<Int.random(in: 1...3, using: &random)).map { _ in pick(self.windows) }
         var rule = Rule(name: "r\(number)", check: patterns(), per: per, limits: [])
         rule.measure = measure(per)
         vary(&rule, windows: Array(Set(windows)).sorted())
@@ -105,7 +128,7 @@ struct RandomTraffic {
             var seen: Set<String> = []
             let distinct = conditions.filter { seen.insert($0.dimension).inserted }
             // Some keep a window that the rule itself has no more, or has not yet.
-            let own = random.oneIn(3) ? [pick(Self.windows)] : windows
+            let own = random.oneIn(3) ? [pick(self.windows)] : windows
             let effect: Override.Effect = random.oneIn(4) ? .exempt : .limits(limits(over: own))
             rule.overrides.append(Override(conditions: distinct, effect: effect))
         }
@@ -122,8 +145,8 @@ struct RandomTraffic {
         }
         for index in rules.indices where random.oneIn(2) {
             var windows = Set(rules[index].limits.map(\.windowMs)).sorted()
-            if random.oneIn(2) { windows[Int.random(in: 0..<windows.count, using: &random)] = pick(Self.windows) }
-            if random.oneIn(5) { windows.append(pick(Self.windows)) }
+            if random.oneIn(2) { windows[Int.random(in: 0..<windows.count, using: &random)] = pick(self.windows) }
+            if random.oneIn(5) { windows.append(pick(self.windows)) }
             if random.oneIn(5), windows.count > 1 { windows.removeLast() }
             windows = Set(windows).sorted()
             var rule = rules[index]
@@ -139,8 +162,8 @@ struct RandomTraffic {
         case 0: nowMs -= min(nowMs, UInt64.random(in: 0...900, using: &random))
         case 1: nowMs -= min(nowMs, UInt64.random(in: 0...100_000, using: &random))
         case 2: nowMs += UInt64.random(in: 0...100_000, using: &random)
-        case 3...10: nowMs += UInt64.random(in: 0...2_000, using: &random)
-        case 11...20: nowMs += UInt64.random(in: 0...50, using: &random)
+        case 3...10: nowMs += UInt64.random(in: 0...longestPauseMs, using: &random)
+        case 11...20: nowMs += UInt64.random(in: 0...min(50, longestPauseMs), using: &random)
         case 21...30: nowMs += UInt64.random(in: 0...2, using: &random)
         default: break
         }
@@ -154,11 +177,11 @@ struct RandomTraffic {
             return event
         }
         var request = newRequest()
-        if random.oneIn(4) {
+        if random.oneIn(eventOdds) {
             eventCount += 1
             request.eventID = Array("e\(eventCount)".utf8)
             events.append(request)
-            if events.count > 40 { events.removeFirst() }
+            if events.count > eventsKept { events.removeFirst() }
         }
         return request
     }
@@ -181,17 +204,17 @@ struct RandomTraffic {
 
     private mutating func newRequest() -> ReferenceModel.Request {
         var entities: [(dimension: String, value: [UInt8])] = []
-        for dimension in Self.dimensions where !random.oneIn(6) {
-            entities.append((dimension, Array(pick(["a", "ab", "abc", "b", ""]).utf8)))
+        for dimension in Self.dimensions where !random.oneIn(missingOdds) {
+            entities.append((dimension, Array(pick(values).utf8)))
         }
-        if !random.oneIn(6) { entities.append(("card", Array(pick(Self.cards).utf8))) }
+        if !random.oneIn(missingOdds) { entities.append(("card", Array(pick(cards).utf8))) }
         let mode: Mode = pick([.check, .check, .check, .check, .peek, .record])
         let cost: UInt64 = random.oneIn(8) ? pick([2, 3, 7, 255, 256, 65_536, 0x7FFF_FFFF]) : pick([0, 1, 1, 1, 2])
         let amount: UInt64 =
             random.oneIn(8) ? pick([255, 65_536, 1 << 40, Caps.exactInteger]) : pick([0, 1, 2, 3, 10])
         let age: UInt64 = mode == .record && random.oneIn(2) ? UInt64.random(in: 0...3_000, using: &random) : 0
         return ReferenceModel.Request(
-            action: Array(pick(Self.actions).utf8), entities: entities, cost: cost, amount: amount, mode: mode,
+            action: Array(pick(actions).utf8), entities: entities, cost: cost, amount: amount, mode: mode,
             ageMs: age
         )
     }

@@ -74,16 +74,29 @@ public final class RedisConnection {
         return try read()
     }
 
+    private func fill() throws {
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(descriptor, &chunk, chunk.count, 0)
+        guard count > 0 else { throw Broken() }
+        pending = Array(chunk.prefix(count))
+        next = 0
+    }
+
     private func byte() throws -> UInt8 {
-        if next == pending.count {
-            var chunk = [UInt8](repeating: 0, count: 65_536)
-            let count = recv(descriptor, &chunk, chunk.count, 0)
-            guard count > 0 else { throw Broken() }
-            pending = Array(chunk.prefix(count))
-            next = 0
-        }
+        if next == pending.count { try fill() }
         next += 1
         return pending[next - 1]
+    }
+
+    private func bytes(_ count: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            if next == pending.count { try fill() }
+            let end = min(pending.count, next + count - bytes.count)
+            bytes += pending[next..<end]
+            next = end
+        }
+        return bytes
     }
 
     private func line() throws -> String {
@@ -101,7 +114,7 @@ public final class RedisConnection {
         case UInt8(ascii: ":"): return .integer(Int(rest) ?? -1)
         case UInt8(ascii: "$"):
             guard let count = Int(rest), count >= 0 else { return .null }
-            let bytes = try (0..<count).map { _ in try byte() }
+            let bytes = try bytes(count)
             _ = try line()
             return .text(bytes)
         default:

@@ -39,6 +39,8 @@ final class RedisLink {
     private let logger: Logger
     private let backoff = Backoff()
     private weak var user: (any RedisLinkUser)?
+    /// The source of each script.
+    private let scripts: [[UInt8]]
 
     private var state = RedisLinkState()
     private var channel: (any Channel)?
@@ -60,10 +62,15 @@ final class RedisLink {
     private(set) var receivedBytes: UInt64 = 0
     private(set) var sentBytes: UInt64 = 0
 
-    init(target: RedisTarget, loop: any EventLoop, logger: Logger) {
+    /// - Parameter scripts: the source of each loaded script, in order; tests give others.
+    init(
+        target: RedisTarget, loop: any EventLoop, logger: Logger,
+        scripts: [[UInt8]] = LoadedScript.allCases.map(\.source)
+    ) {
         self.target = target
         self.loop = loop
         self.logger = logger
+        self.scripts = scripts
     }
 
     /// Whether there is a connection that takes commands.
@@ -162,7 +169,7 @@ final class RedisLink {
         }
         if target.database != 0 { add(.required("SELECT"), "SELECT", String(target.database)) }
         add(.optional, "CLIENT", "SETNAME", "sluice")
-        for script in LoadedScript.allCases { add(.load(script), "SCRIPT", "LOAD", script: script.source) }
+        for script in LoadedScript.allCases { add(.load(script), "SCRIPT", "LOAD", script: scripts[script.rawValue]) }
         return burst
     }
 
@@ -279,7 +286,8 @@ final class RedisLink {
         scriptLoads += 1
         var buffer = channel.allocator.buffer(capacity: 64 * 1024)
         for script in LoadedScript.allCases {
-            CommandFormatter.write([Array("SCRIPT".utf8), Array("LOAD".utf8), script.source], into: &buffer)
+            CommandFormatter.write(
+                ["SCRIPT", "LOAD"].map { Array($0.utf8) } + [scripts[script.rawValue]], into: &buffer)
             expect(.scriptReload(script))
             reloading += 1
         }
