@@ -31,7 +31,7 @@ test: toolchain deps-test lint ## lint, then every test, in a debug build
 	$(SWIFT) test --skip-build --disable-xctest --no-parallel
 	@echo "make test: everything passed"
 
-test-nightly: ## the same tests, with a million random operations against the reference model
+test-nightly: ## the same, with a million random operations against the reference model and every script mutant
 	@SLUICE_TEST_OPERATIONS=1000000 $(MAKE) test
 
 lint: toolchain ## format, length and tidiness of the sources

@@ -2,10 +2,10 @@ import SluiceModel
 import SluiceReference
 
 /// Rules, and every operation that is tried in every state that the operations before it can lead to.
-struct SmallScope {
+struct SmallScope: Sendable {
     /// One operation on one user, as its effect depends on when it comes.
-    struct Operation {
-        enum Kind {
+    struct Operation: Sendable {
+        enum Kind: Sendable {
             case decide(ReferenceModel.Request)
             case undo(ReferenceModel.Request, cost: UInt64, amount: UInt64)
         }
