@@ -135,7 +135,8 @@ let package = Package(
         .testTarget(
             name: "SluiceEngineTests",
             dependencies: nio + [
-                "LuaScripts", "SluiceClient", "SluiceEngine", "SluiceModel", "SluiceReference", "SluiceWire", "TestSupport",
+                "LuaScripts", "SluiceClient", "SluiceEngine", "SluiceModel", "SluiceReference", "SluiceWire",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

@@ -1,11 +1,12 @@
 #!lua flags=allow-cross-slot-keys
 -- Cells: counters as they lie in the fields of an entity's hash, from bytes to numbers and back. The first part of the
--- scripts decide and undo; sets.lua has those of distinct values.
+-- scripts decide, undo and unblock; sets.lua has those of distinct values.
 --
 -- A cell, big-endian:
 --   version 1 | flags: 0-1 measure, 2 tick length present, 3 blocks present, 4 life present | offset width << 4,
 --   weight width | fingerprint of the tuple's fields (2) | [life (2)] | [blocks: their number (1), then for each its
---   verdict (1), step (1), end (6) and length (5) in ms] | then, unless the widths are 0, which is a cell of blocks alone,
+--   verdict (1), step (1), end (6) and length (5) in ms] | then, unless the widths are 0, which is a cell of blocks
+--   alone:
 --   count, sum   [tick length (5)] | base tick (6) | total weight (weight width + 1) | pairs: tick - base, weight
 --   distinct     fingerprint of the dimension (2) | base tick (6) | entries, see sets.lua
 
@@ -19,8 +20,8 @@ local POW = { 256, 65536, 16777216, 4294967296, 1099511627776, 281474976710656, 
 -- 2 distinct) with the fingerprint of its dimension, field, fingerprint and text of the tuple's fields, birth.
 local cWindow, cTick, cCap, cMeasure, cKind, cField, cPrint, cFields, cBirth = {}, {}, {}, {}, {}, {}, {}, {}, {}
 
--- A cell in use is its pairs but the last as they lie in Redis (`body` from `at` on), and the last pair unpacked, so that
--- a hit bumps two numbers or appends a few bytes whatever the counter holds. Of a set, `body` is all of it.
+-- A cell in use is its pairs but the last as they lie in Redis (`body` from `at` on), and the last pair unpacked, so
+-- that a hit bumps two numbers or appends a few bytes whatever the counter holds. Of a set, `body` is all of it.
 local tick, ticks, base, offW, wgtW = {}, {}, {}, {}, {}
 local body, at, first, firstW, last, lastW, total = {}, {}, {}, {}, {}, {}, {}
 local bad, raw, stamp, dirty, longer, counterOf, isSet = {}, {}, {}, {}, {}, {}, {}
@@ -338,8 +339,8 @@ local function roomAfter(c, max, w, now)
   return (k + ticks[c] + 1) * tick[c] - now
 end
 
--- Takes up to `w` from the pair that an event of time `own`, in ms, was counted in; returns whether there was one. It is
--- at its own tick, or has been merged into the first pair.
+-- Takes up to `w` from the pair that an event of time `own`, in ms, was counted in; returns whether there was one. It
+-- is at its own tick, or has been merged into the first pair.
 local function take(c, w, own, now)
   local s = tick[c]
   local ks, ws, n = explode(c)

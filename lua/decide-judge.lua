@@ -12,7 +12,8 @@ local steps, FOREVER = 0, 281474976710655
 local useVariant, useJudges, useCounts, useCells, useMember, ownDenial = {}, {}, {}, {}, {}, {}
 local judgeTick, savedCell, saved, steppedIn, steppedCell = {}, {}, {}, {}, {}
 local uses, now, stepped = 0, 0, 0
-local tripUse, tripLimit, tripOrdinal, tripCell, tripWeight, tripUsed, tripBlocked, tripFull = {}, {}, {}, {}, {}, {}, {}, {}
+local tripUse, tripLimit, tripOrdinal, tripCell = {}, {}, {}, {}
+local tripWeight, tripUsed, tripBlocked, tripFull = {}, {}, {}, {}
 local trips = 0
 
 -- Notes once for each cell that its clock had been set back; it counts if the request keeps what was mended.
@@ -23,8 +24,8 @@ local function noteStep(c)
 end
 
 -- Brings every cell to now. What this request does not change for good is put back afterwards, where a later one could
--- tell: at the callers' times, which may go back, and where the clock was set back. Returns how many are to be put back,
--- or nil if one is unreadable.
+-- tell: at the callers' times, which may go back, and where the clock was set back. Returns how many are to be put
+-- back, or nil if one is unreadable.
 local function bringToNow(mode, atCallersTime)
   local saves = 0
   for u = 1, uses do
@@ -227,7 +228,8 @@ end
 
 -- Remembers the answer, and where the weights went.
 local function remember(e, verdict, wait, counted)
-  e.answered, e.verdict, e.retry, e.at, e.changed = true, verdict, wait >= 0 and verdict > 0 and wait or EXACT, now, true
+  e.answered, e.verdict, e.at, e.changed = true, verdict, now, true
+  e.retry = wait >= 0 and verdict > 0 and wait or EXACT
   local ends = now + memory
   -- A refusal only until the same request would pass; but what was undone stays undone.
   if e.undone then

@@ -28,6 +28,20 @@ local function isAwaited(field, inForce, have, begun)
   return false
 end
 
+-- Events first: a user of Redis who may not write them writes nothing.
+for i = 1, nEvents do
+  local e = events[i]
+  if e.changed then
+    local parts = {}
+    for j = 1, #e.counted do
+      local c, counter, time, weight, own, member = unpack(e.counted[j], 1, 6)
+      parts[j] = countedOf(keyOf[c], cField[counter], cMeasure[counter], time, weight, own, member)
+    end
+    e.counted = table.concat(parts)
+    writeEvent(e, e.at, slack)
+  end
+end
+
 for k = 1, nKeys do
   local key, list = KEYS[k], cellsOf[k]
   local args, n, need, sweep = nil, 0, 0, false
@@ -99,18 +113,6 @@ for k = 1, nKeys do
         call('PEXPIREAT', key, text(need), 'GT')
       end
     end
-  end
-end
-for i = 1, nEvents do
-  local e = events[i]
-  if e.changed then
-    local parts = {}
-    for j = 1, #e.counted do
-      local c, counter, time, weight, own, member = unpack(e.counted[j], 1, 6)
-      parts[j] = countedOf(keyOf[c], cField[counter], cMeasure[counter], time, weight, own, member)
-    end
-    e.counted = table.concat(parts)
-    writeEvent(e, e.at, slack)
   end
 end
 reply[2] = steps

@@ -1,5 +1,5 @@
--- Judges and counts one batch of requests in one atomic step. The script is cells.lua, sets.lua, events.lua, origins.lua,
--- this file, decide-judge.lua and decide-write.lua, one behind the other.
+-- Judges and counts one batch of requests in one atomic step. The script is cells.lua, sets.lua, events.lua,
+-- origins.lua, this file, decide-judge.lua and decide-write.lua, one behind the other.
 --
 -- KEYS     the batch's entity hashes, each once; then the keys of its events, each once
 -- ARGV[1]  the batch as big-endian unsigned 16-bit words (see below)
@@ -16,16 +16,18 @@
 --
 -- The words: variants, groups, requests, events, ttl slack in ms (2), how long an event is remembered in ms (2); then
 -- three sections.
---   V  per variant   flags (1 attempts, 2 shadow, 4 births follow), fingerprint of the tuple's fields, measure, fingerprint
---                    of its dimension, counters, limits; per counter: window (3), tick length (3), cap on pairs (0: none),
---                    [birth (3): since when the window is in force, in ms];
---                    per limit: counter from 0, max (4), verdict + 4 * steps of block_for, for each of those its length (3)
+--   V  per variant   flags (1 attempts, 2 shadow, 4 births follow), fingerprint of the tuple's fields, measure,
+--                    fingerprint of its dimension, counters, limits; per counter: window (3), tick length (3), cap on
+--                    pairs (0: none), [birth (3): since when the window is in force, in ms];
+--                    per limit: counter from 0, max (4), verdict + 4 * steps of block_for, for each of those its
+--                    length (3)
 --   G  per group     key from 1, cells, then the batch-wide number of each cell's counter (from 1);
 --                    cells are numbered from 1 in the order they appear here
---   R  per request   op (0 check, 1 peek, 2 record, 3 inspect; and what follows: +4 age, +8 time, +16 event, +32 listing,
---                    +64 amount), cost (2), [age (3)], [time (3)], [event from 1], [listing: 1 deny, 2 allow, 3 watch, then
---                    what is left of it (3), all ones: for good], [amount (4)], uses; per use: variant from 1,
---                    flags (1 judges, 2 counts, 4 member follows), the cell of each of its counters, [member (8)]
+--   R  per request   op (0 check, 1 peek, 2 record, 3 inspect; and what follows: +4 age, +8 time, +16 event, +32
+--                    listing, +64 amount), cost (2), [age (3)], [time (3)], [event from 1], [listing: 1 deny, 2 allow,
+--                    3 watch, then what is left of it (3), all ones: for good], [amount (4)], uses; per use: variant
+--                    from 1, flags (1 judges, 2 counts, 4 member follows), the cell of each of its counters, [member
+--                    (8)]
 --
 -- The race this prevents: two requests that both read a counter before either has written it, which is how
 -- separate reads and writes admit more than the limit. All cells are decoded and all requests judged before

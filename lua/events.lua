@@ -1,9 +1,10 @@
 -- Events: what is remembered of a request with an event_id. A part of the scripts decide and undo.
 --
 -- The value of an event's key, big-endian:
---   version 1 | flags: 1 answered, 2 undone | verdict | retry_after in ms, EXACT for none (7) | when it was answered (6) |
---   until when it is remembered (6), both in ms | for each counter that it moved: length of the key (2), key, length of the
---   field (1), field, measure (1), time of its tick in ms (6), weight (7), life of the cell (2), [member (16)]
+--   version 1 | flags: 1 answered, 2 undone | verdict | retry_after in ms, EXACT for none (7) | when it was answered
+--   (6) | until when it is remembered (6), both in ms | for each counter that it moved: length of the key (2), key,
+--   length of the field (1), field, measure (1), time of its tick in ms (6), weight (7), life of the cell (2), [member
+--   (16)]
 -- Undone without an answer is a tombstone: the undo came first.
 
 local EVENT = '>BBBI7I6I6'

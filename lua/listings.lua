@@ -13,8 +13,8 @@
 --          poll    a version, the most changes to tell
 -- returns  set     now in ms, version, 1 if something changed, 0 if not, -1 if there is no room; until
 --          remove  now in ms, version, 1 if something changed, else 0
---          poll    now in ms, version, floor, how many fields are listed; then for each change behind the version given,
---                  oldest first: field, version of the change, and what the hash has of it ('': gone)
+--          poll    now in ms, version, floor, how many fields are listed; then for each change behind the version
+--                  given, oldest first: field, version of the change, and what the hash has of it ('': gone)
 --
 -- The race this prevents: two changes at once that a reader sees in the other order, or one of them not at all. Here
 -- each has a version of its own, and whoever has read to a version has seen every change up to it.

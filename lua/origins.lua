@@ -1,5 +1,5 @@
--- Third part of the decide script: bringing cells to now, and what a missing counter starts from. See decide.lua for the
--- contract.
+-- Fourth part of the decide script: bringing cells to now, and what a missing counter starts from. See decide.lua for
+-- the contract.
 
 -- Brings a cell to `now`; returns the tick to judge at, in the cell's own ticks or, once it is empty, in those that it
 -- will be given, and whether the clock had been set back.
@@ -76,8 +76,8 @@ local function seek(c, key, names)
   end
 end
 
--- Lays out a missing cell from its origin. What a pair stands for happened at the latest at the end of its tick, and not
--- after now: that is where it goes, so that it is held too long, by one old tick at most, and never too short.
+-- Lays out a missing cell from its origin. What a pair stands for happened at the latest at the end of its tick, and
+-- not after now: that is where it goes, so that it is held too long, by one old tick at most, and never too short.
 local function start(c, counter, now)
   local from, s = origin[c], cTick[counter]
   longer[c], blocks[c] = true, from.blocks

@@ -1,8 +1,10 @@
--- Sets: cells of distinct values, and what cells of all measures have in common. The second part of the scripts decide and undo.
+-- Sets: cells of distinct values, and what cells of all measures have in common. The second part of the scripts decide
+-- and undo.
 --
--- A set's entries, oldest first, ties in the order of arrival: member (16 bytes of the value's SHA-256) | when it was last
--- seen, in ms from the base, twice, plus 1 if it was seen again after it came in (offset width). All of them lie in `body`
--- from its first byte on, and are found and moved as bytes: the work is that of the C library, whatever the set holds.
+-- A set's entries, oldest first, ties in the order of arrival: member (16 bytes of the value's SHA-256) | when it was
+-- last seen, in ms from the base, twice, plus 1 if it was seen again after it came in (offset width). All of them lie
+-- in `body` from its first byte on, and are found and moved as bytes: the work is that of the C library, whatever the
+-- set holds.
 local MEMBER = 16
 local setFormat = {}
 
@@ -115,8 +117,8 @@ local function dropMembers(c, floor)
   measureSet(c)
 end
 
--- Sees `member` at tick `k` of a set that `advance` brought to now, or an aged outcome at its `own` time. Returns 1 if it
--- was not there and 0 if it was, and when.
+-- Sees `member` at tick `k` of a set that `advance` brought to now, or an aged outcome at its `own` time. Returns 1 if
+-- it was not there and 0 if it was, and when.
 local function addMember(c, counter, k, member, own)
   local window = cWindow[counter]
   if own then
@@ -165,8 +167,8 @@ local function addMember(c, counter, k, member, own)
   return 1 - again, k
 end
 
--- In how many ms a request passes `max`, 0 if it does now, -1 if it never will. It weighs 1, or nothing while `member` is
--- in the set; a `member` that is not asked for is nil.
+-- In how many ms a request passes `max`, 0 if it does now, -1 if it never will. It weighs 1, or nothing while `member`
+-- is in the set; a `member` that is not asked for is nil.
 local function roomForMember(c, max, member, now)
   if max == 0 then return -1 end
   if not last[c] then return 0 end

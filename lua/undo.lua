@@ -1,10 +1,11 @@
--- Takes back what an event counted, once. The script is cells.lua, sets.lua, events.lua and this file, one behind the other.
+-- Takes back what an event counted, once. The script is cells.lua, sets.lua, events.lua and this file, one behind the
+-- other.
 --
 -- KEYS     the event's keys: of its check, of its record
--- ARGV     the cost and the amount to take back, '0' for all; the caller's time in ms, '' for Redis time; how long an event
---          is remembered, and what is added to a TTL, in ms
--- returns  1 if it was counted and is now taken back, 0 if it had been taken back before or has not come yet: then it will
---          not be counted when it comes; -1 if another version wrote the event or one of its cells
+-- ARGV     the cost and the amount to take back, '0' for all; the caller's time in ms, '' for Redis time; how long an
+--          event is remembered, and what is added to a TTL, in ms
+-- returns  1 if it was counted and is now taken back, 0 if it had been taken back before or has not come yet: then it
+--          will not be counted when it comes; -1 if another version wrote the event or one of its cells
 --
 -- The keys that an event's counters lie in are found in the event, in the slot of an entity of its request.
 --

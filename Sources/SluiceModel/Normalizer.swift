@@ -14,6 +14,14 @@ public enum Normalizer: Hashable, Sendable {
         }
     }
 
+    /// How a list names `network`. A single address keeps its full length where values are cut shorter: without it, it
+    /// would be read as a value, and mean the network that it is cut to.
+    public func listText(of network: IPNetwork) -> String {
+        guard case .ip(let v4Prefix, let v6Prefix) = self, network.isSingleAddress else { return "\(network)" }
+        let prefix = network.address.family == .v4 ? v4Prefix : v6Prefix
+        return prefix < network.prefix ? "\(network)/\(network.prefix)" : "\(network)"
+    }
+
     /// Appends the normalised form of `value` and returns true; appends nothing and returns false where that is
     /// `value` itself. Applied to what it made, it changes nothing.
     ///

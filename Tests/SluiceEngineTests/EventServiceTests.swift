@@ -195,4 +195,46 @@ struct EventServiceTests {
             #expect(!last.undone)
         }
     }
+
+    private static let together = """
+        version: 1
+        dimensions: { email: lower, ip: { type: ip, v6_prefix: 64 } }
+        rules:
+          - { name: mails, check: signup, per: [email], limits: [ { max: 9, window: 1h } ] }
+          - { name: nets, check: signup, per: [ip], limits: [ { max: 9, window: 1h } ] }
+          - { name: site, check: open, per: [], limits: [ { max: 1, window: 1s, block_for: 1h } ] }
+        lists:
+          watch: { ip: ["2001:db8::1/128"] }
+
+        """
+
+    @Test("Reset and unblock find what was counted under normal forms and for everyone; a list names one address alone")
+    func operators() async throws {
+        let service = try await ServiceProcess.start(limits: Self.together)
+        func ask(_ action: String, _ entities: [WireEntity]) async throws -> WireCheckResponse {
+            try await service.withClient { try await $0.check(WireCheckRequest(action: action, entities: entities)) }
+        }
+        let mail = WireEntity("email", "Ann@Example.com")
+        let one = WireEntity("ip", "2001:db8::1")
+        let neighbour = WireEntity("ip", "2001:DB8:0:0::2")
+        #expect(try await ask("signup", [mail, one]).verdict == .review)
+        #expect(try await ask("signup", [mail, neighbour]).verdict == .allow)
+        for (entity, rule) in [(mail, "mails"), (neighbour, "nets")] {
+            let usages = try await service.withClient("admin") { client in
+                try await client.inspect(.with { $0.entities = [entity] }).usages
+            }
+            #expect(usages.first { $0.rule == rule }?.used == 2)
+            let removed = try await service.withClient("admin") { client in
+                try await client.reset(.with { $0.entities = [entity] }).removed
+            }
+            #expect(removed == 1, "\(rule)")
+        }
+        _ = try await ask("open", [])
+        #expect(try await ask("open", []).verdict == .deny)
+        try await Task.sleep(for: .milliseconds(1_100))
+        #expect(try await ask("open", []).trips.map(\.reason) == [.blocked])
+        let lifted = try await service.withClient("admin") { try await $0.setListing(.with { $0.action = .remove }) }
+        #expect(lifted.liftedBlocks == 1)
+        #expect(try await ask("open", []).verdict == .allow)
+    }
 }

@@ -82,6 +82,13 @@ struct DeployRedisTests {
         #expect(try sluice("unblock", "user=u").status == 0)
         #expect(try sluice("listings", "--json").output == "{\"listings\": []}\n")
 
+        for repeats in [false, true] {
+            let answer = try sluice("check", "a", "user=v", "--event-id", "e", "--json", "--deadline", "1s").json()
+            #expect(answer["basis"] == "redis" && answer["duplicate"] == .bool(repeats))
+        }
+        #expect(try sluice("undo", "a", "user=v", "--event-id", "e").output == "taken back\n")
+        #expect(try sluice("inspect", "user=v", "--json").json()["usages"]?[0]?["used"] == 0)
+
         let log = try redis.connection("admin").command("ACL", "LOG")
         #expect(log.elements.isEmpty, "refused to the service: \(log)")
         let failures = try sluice("stats", "--json").json()["stats"]
@@ -95,7 +102,7 @@ struct DeployRedisTests {
         for command in [
             "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG GET *", "CONFIG SET save x", "ACL LIST", "SHUTDOWN",
             "MONITOR", "SCRIPT FLUSH", "SCRIPT KILL", "CLIENT LIST", "CLIENT KILL ID 1", "SAVE",
-            "REPLICAOF localhost 1", "MODULE LIST", "INFO", "GET sluice1:x", "SET sluice1:x 1", "FUNCTION FLUSH",
+            "REPLICAOF localhost 1", "MODULE LIST", "INFO", "GET other", "SET other 1", "FUNCTION FLUSH",
             "HSET other a 1", "DEL other", "HGETALL other", "PUBLISH c m",
         ] {
             let reply = try sluice.command(command.split(separator: " ").map { Array($0.utf8) })

@@ -59,8 +59,10 @@ final class Batch {
     /// Set for what an operator asked, which travels alone: takes the reply, good during the call only, or the reason
     /// why there is none.
     var completion: ((Result<Reply, RedisFailure>) -> Void)?
-    /// Set for an operator's command that is not the decide script.
-    private var isCommand = false
+    /// Set for a command that is not the decide script: an operator's, or an undo.
+    private(set) var isCommand = false
+    /// When nobody waits for its completion any more.
+    var expires = NIODeadline.distantFuture
     /// The caller's clock of the last request, where the service takes it.
     private var lastAtMs: UInt64 = 0
 
@@ -108,6 +110,7 @@ final class Batch {
         effects.removeAll(keepingCapacity: true)
         waiting = 0
         completion = nil
+        expires = .distantFuture
         isCommand = false
         lastAtMs = 0
         keyTable.removeAll()

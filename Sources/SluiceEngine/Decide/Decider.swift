@@ -30,9 +30,9 @@ final class Decider {
 
     private let logger: Logger
     /// Takes the next request.
-    private var open: Batch
+    var open: Batch
     /// Full, waiting for their turn.
-    private var sealed: Deque<Batch> = []
+    var sealed: Deque<Batch> = []
     /// Sent, oldest first: Redis answers in order.
     private var out: Deque<Batch> = []
     private var spare: [Batch] = []
@@ -40,23 +40,24 @@ final class Decider {
     private var again = 0
     /// Requests without an answer.
     private(set) var waiting = 0
+    var undosWaiting = 0
     private var isTurnScheduled = false
     private var timer: Scheduled<Void>?
     private var timerDeadline = NIODeadline.distantFuture
 
     // Scratch, kept so that a request allocates nothing.
-    private var index = DimensionIndex()
+    var index = DimensionIndex()
     private var met: [RuleUse] = []
     private var answer = Answer()
-    private var normalForm: [UInt8] = []
+    var normalForm: [UInt8] = []
     /// The time of the last request, where callers give it.
-    private var latestAtMs: UInt64 = 0
+    var latestAtMs: UInt64 = 0
     private var top = TopSketches()
 
     /// A day: in a replay Redis must not expire what the events' clock still needs.
     private static let replayTTLSlackMs: UInt64 = 86_400_000
 
-    private var ttlSlackMs: UInt64 { settings.clock == .request ? Self.replayTTLSlackMs : 0 }
+    var ttlSlackMs: UInt64 { settings.clock == .request ? Self.replayTTLSlackMs : 0 }
 
     init(loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, link: RedisLink, logger: Logger) {
         self.loop = loop
@@ -97,6 +98,9 @@ final class Decider {
 
     /// Whether `count` more requests have room.
     func hasRoom(for count: Int) -> Bool { waiting + count <= settings.bounds.waitingPerLoop }
+
+    /// Whether another undo has room.
+    var hasRoomForUndo: Bool { undosWaiting < settings.bounds.undosPerLoop }
 
     /// Takes a decoded request, its age checked; its bytes are not needed afterwards.
     func submit(
@@ -173,96 +177,6 @@ final class Decider {
         guard request.ageMs <= longest else { throw InvalidRequest("age_ms is older than every window") }
     }
 
-    /// Looks at every limit whose tuple `request` names.
-    func inspect(
-        _ request: RequestView,
-        _ completion: @escaping (ActiveRules, [RuleUse], Result<[InspectedLimit], RedisFailure>) -> Void
-    ) {
-        var found: [RuleUse] = []
-        let rules = rules
-        rules.set.normalizing(request, scratch: &normalForm) { request in
-            index.fill(request, in: rules.set)
-            rules.set.matchAll(request, index, into: &found)
-            guard !found.isEmpty else { return completion(rules, [], .success([])) }
-            let batch = takeBatch()
-            batch.addInspection(request, index, meets: found)
-            enqueue(batch) { result in
-                completion(rules, found, result.flatMap { RunReply.readInspection($0) })
-            }
-        }
-    }
-
-    /// Takes back what the event of `request` counted.
-    ///
-    /// - Parameters:
-    ///   - request: names the event: action, entities and event id; its time, where callers give it.
-    ///   - cost: how much of it at most; 0: all.
-    ///   - amount: the same of the amount.
-    ///   - completion: is told whether it was counted and had not been taken back before.
-    func undo(
-        _ request: RequestView,
-        cost: UInt64,
-        amount: UInt64,
-        _ completion: @escaping (Result<Bool, RedisFailure>) -> Void
-    ) {
-        var keys: [[UInt8]] = []
-        rules.set.normalizing(request, scratch: &normalForm) { request in
-            for mode in [Mode.check, .record] {
-                var key: [UInt8] = []
-                EntityKeyWriter.writeEventKey(prefix: rules.keyPrefix, request, mode: mode, into: &key)
-                keys.append(key)
-            }
-        }
-        let numbers = [
-            String(cost), String(amount),
-            settings.clock == .request ? String(request.atMs ?? latestAtMs) : "",
-            String(rules.file.eventMemoryMs), String(ttlSlackMs),
-        ]
-        let command =
-            [Array("EVALSHA".utf8), link.digest(of: .undo), Array("2".utf8)] + keys + numbers.map { Array($0.utf8) }
-        waiting += 1
-        perform(command) { [weak self] result in
-            self?.waiting -= 1
-            completion(
-                result.flatMap { reply in
-                    guard reply.kind == .integer, reply.integer(at: 0) >= -1 else { return .failure(.malformed) }
-                    guard reply.integer(at: 0) >= 0 else { return .failure(.unreadable) }
-                    let isUndone = reply.integer(at: 0) == 1
-                    if isUndone { self?.metrics.undos &+= 1 } else { self?.metrics.undosInVain &+= 1 }
-                    return .success(isUndone)
-                }
-            )
-        }
-    }
-
-    /// The hash of exactly the tuple that `request` names.
-    func key(of request: RequestView) -> [UInt8] {
-        rules.set.normalizing(request, scratch: &normalForm) { request in
-            EntityKeyWriter.key(prefix: rules.keyPrefix, of: request)
-        }
-    }
-
-    /// Sends a command behind all that was asked before it.
-    func perform(_ command: [[UInt8]], _ completion: @escaping (Result<Reply, RedisFailure>) -> Void) {
-        let batch = takeBatch()
-        batch.set(command: command)
-        enqueue(batch, completion)
-    }
-
-    private func enqueue(_ batch: Batch, _ completion: @escaping (Result<Reply, RedisFailure>) -> Void) {
-        guard link.isConnected else {
-            recycle(batch)
-            return completion(.failure(.disconnected))
-        }
-        if !open.isEmpty {
-            sealed.append(open)
-            open = takeBatch()
-        }
-        batch.completion = completion
-        sealed.append(batch)
-        scheduleTurn()
-    }
-
     // MARK: - Turns
 
     /// Once for all that this turn of the loop reads: send what may go, flush what was answered.
@@ -281,7 +195,7 @@ final class Decider {
     }
 
     private func sendRuns() {
-        while link.isReady, out.count < settings.bounds.runsInFlight {
+        while link.isReady, mayServe {
             let run: Batch
             if let next = sealed.popFirst() {
                 run = next
@@ -296,6 +210,11 @@ final class Decider {
                 recycle(run)
                 continue
             }
+            guard run.expires > .now() else {
+                run.completion?(.failure(.timeout))
+                recycle(run)
+                continue
+            }
             run.seal(script: link.digest(of: .decide), ttlSlackMs: ttlSlackMs)
             run.sentAt = .now()
             if !run.items.isEmpty { metrics.countRun(requests: run.items.count) }
@@ -307,13 +226,21 @@ final class Decider {
         }
     }
 
-    private func takeBatch() -> Batch {
+    /// Whether the next run may go: of those that decide a few, of single commands more, for they take no time.
+    private var mayServe: Bool {
+        let most = settings.bounds.runsInFlight
+        return out.count < (sealed.first?.isCommand == true ? most * Self.commandsForARun : most)
+    }
+
+    private static let commandsForARun = 16
+
+    func takeBatch() -> Batch {
         guard let batch = spare.popLast() else { return Batch(rules: rules) }
         batch.reset(rules: rules)
         return batch
     }
 
-    private func recycle(_ batch: Batch) {
+    func recycle(_ batch: Batch) {
         guard spare.count < settings.bounds.runsInFlight * 2 else { return }
         batch.completion = nil
         spare.append(batch)

@@ -21,8 +21,14 @@ extension ListTable {
 
 extension ListTable.Line.Value {
     /// A value that is listed as it stands. In a dimension of addresses an address is the network that its normal form
-    /// names, so that one written there in another way is the same one.
+    /// names, so that one written there in another way is the same one; a network is what it says.
     init(_ value: [UInt8], normalizedBy normalizer: Normalizer?) {
+        if case .ip = normalizer, value.contains(UInt8(ascii: "/")),
+            let network = try? value.withUnsafeBytes({ try IPNetwork($0) })
+        {
+            self = .network(network)
+            return
+        }
         let normal = normalizer?.normalForm(of: value) ?? value
         if case .ip = normalizer, let network = try? normal.withUnsafeBytes({ try IPNetwork($0) }) {
             self = .network(network)
@@ -36,7 +42,7 @@ extension Normalizer {
     /// The form in which a value, or in a dimension of addresses a network, stands on a list.
     func listed(_ value: [UInt8]) -> [UInt8] {
         switch ListTable.Line.Value(value, normalizedBy: self) {
-        case .network(let network): Array("\(network)".utf8)
+        case .network(let network): Array(listText(of: network).utf8)
         case .exact(let value), .prefix(let value): value
         }
     }

@@ -20,7 +20,8 @@ struct ListingOrder: Sendable {
         _ request: WireSetListingRequest, normalizers: [String: Normalizer], keyPrefix: String
     ) throws(InvalidRequest) {
         _ = try EntityList(request.entities)
-        guard !request.entities.isEmpty else { throw InvalidRequest("no entity") }
+        // Without an entity a removal means what counts everyone together: blocks of rules with `per: []`.
+        guard !request.entities.isEmpty || request.action == .remove else { throw InvalidRequest("no entity") }
         by = try Self.words(request.by, atMost: Caps.listingByBytes, "by")
         reason = try Self.words(request.reason, atMost: Caps.listingReasonBytes, "reason")
         guard request.forMs <= Caps.listingMs else { throw InvalidRequest("for_ms is at most ten years") }

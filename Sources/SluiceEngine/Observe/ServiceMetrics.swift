@@ -74,7 +74,8 @@ struct ServiceMetrics {
             }
         }
         families += [decisions, byRule, trips, shadow]
-        add(.counter, "sluice_repeated_events_total", "Requests whose event_id was decided before; they count nothing.") {
+        add(.counter, "sluice_repeated_events_total", "Requests whose event_id was decided before; they count nothing.")
+        {
             $0.metrics.duplicates
         }
         var undos = MetricFamily(

@@ -22,28 +22,30 @@ extension AdminMethods {
             case .list(let field, let kind, let forMs):
                 let change = ListingScript.Change.set(
                     field, kind: kind, forMs: forMs, by: order.by, reason: order.reason)
-                let outcome = try await Self.change(change, core, keeper)
+                let outcome = try await Self.change(change, core)
                 response.changed = outcome.effect == .changed
                 response.untilMs = outcome.untilMs
                 logger.notice("listed", metadata: order.metadata(["kind": "\(kind.name)", "for_ms": "\(forMs)"]))
+                try await Self.see(keeper)
             case .remove(let fields, let key):
+                // What has been changed is logged before anything that can still fail.
                 if !fields.isEmpty {
-                    response.changed = try await Self.change(.remove(fields), core, keeper).effect == .changed
+                    response.changed = try await Self.change(.remove(fields), core).effect == .changed
+                    logger.notice(
+                        "taken off the lists", metadata: order.metadata(["changed": "\(response.changed)"]))
+                    try await Self.see(keeper)
                 }
                 response.liftedBlocks = try await Self.unblock(key, core)
                 logger.notice(
-                    "taken off the lists",
-                    metadata: order.metadata([
-                        "changed": "\(response.changed)", "lifted_blocks": "\(response.liftedBlocks)",
-                    ]))
+                    "blocks lifted", metadata: order.metadata(["lifted_blocks": "\(response.liftedBlocks)"]))
             }
             return response
         }
     }
 
-    /// Makes a change in Redis, and sees it in force in all of this process.
+    /// Makes a change in Redis.
     private static func change(
-        _ change: ListingScript.Change, _ core: ServiceCore, _ keeper: ListKeeper
+        _ change: ListingScript.Change, _ core: ServiceCore
     ) async throws(Refusal) -> ListingScript.Outcome {
         let outcome = try await ask(
             ListingScript.command(change, keyPrefix: core.settings.keyPrefix), core
@@ -54,13 +56,17 @@ extension AdminMethods {
                 words: "\(Caps.listings) entities are listed, which is the most there may be: remove some, "
                     + "or list them in the limits file")
         }
+        return outcome
+    }
+
+    /// Sees what has been changed in force in all of this process.
+    private static func see(_ keeper: ListKeeper) async throws(Refusal) {
         guard await keeper.pull() else {
             throw Refusal(
                 status: .deadlineExceeded,
                 words: "the change is made, but Redis did not answer again to see it in force here: "
                     + "it will be when Redis does")
         }
-        return outcome
     }
 
     private static func unblock(_ key: [UInt8], _ core: ServiceCore) async throws(Refusal) -> UInt64 {

@@ -6,7 +6,7 @@ import SluiceModel
 import SluiceWire
 import SwiftProtobuf
 
-/// The methods that operators use: inspect, reset, rules, stats. One for each event loop.
+/// The methods that operators use. One for each event loop.
 final class AdminMethods {
     /// Requests that wait for Redis, at most.
     private static let mostOutstanding = 256
@@ -207,9 +207,7 @@ final class AdminMethods {
         guard request.rule.utf8.count <= Caps.ruleNameBytes else {
             throw InvalidRequest("a rule's name has up to \(Caps.ruleNameBytes) bytes")
         }
-        let key = try EntityList(request.entities).withView { view in
-            EntityKeyWriter.key(prefix: core.settings.keyPrefix, of: view)
-        }
+        let key = try EntityList(request.entities).withView { server.decider.key(of: $0) }
         let command = [Array("EVAL".utf8), LuaScripts.reset, [UInt8(ascii: "1")], key, Array(request.rule.utf8)]
         let who: Logger.Metadata = [
             // Which counters, not whose: values stay out of logs.

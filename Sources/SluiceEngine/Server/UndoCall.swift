@@ -61,7 +61,7 @@ extension LoopServer {
         let received = NIODeadline.now()
         guard let message = try? WireUndoRequest(payload: payload) else { throw .malformed }
         let call = try UndoCall(message, takesTime: decoder.takesTime)
-        guard decider.hasRoom(for: 1) else {
+        guard decider.hasRoomForUndo else {
             countShed()
             return connection.refuse(header.stream, .undo, .resourceExhausted, "too many requests are waiting")
         }
@@ -80,9 +80,10 @@ extension LoopServer {
                 finish(.deadlineExceeded, "Redis did not answer in time; the event may be undone", false)
             }
         call.withView { view in
-            decider.undo(view, cost: call.cost, amount: call.amount) { result in
+            decider.undo(view, cost: call.cost, amount: call.amount, deadline: deadline) { result in
                 late?.cancel()
                 switch result {
+                case .failure(.timeout): finish(.deadlineExceeded, "Redis did not answer in time", false)
                 case .success(let isUndone): finish(.ok, "", isUndone)
                 case .failure(.disconnected): finish(.unavailable, "Redis is not connected", false)
                 case .failure(.unreadable):

@@ -47,6 +47,8 @@ public struct ServiceSettings: Sendable {
         public var waitingPerLoop = 65_536
         /// Requests in one script run. A run holds Redis for all of them.
         public var requestsPerRun = 32
+        /// Undos of one loop that wait for Redis at once; more are refused.
+        public var undosPerLoop = 1_024
         /// Script runs out at once, per event loop.
         public var runsInFlight = 4
         /// Client connections of one event loop.

@@ -21,7 +21,7 @@ public struct SettingsReader {
         "log_format", "reload.watch", "reload.spread", "dashboard.values",
         "deadline.default", "deadline.max", "keys.prefix",
         "bounds.payload_bytes", "bounds.in_flight_per_connection", "bounds.waiting_per_loop",
-        "bounds.requests_per_run", "bounds.runs_in_flight", "bounds.connections_per_loop",
+        "bounds.requests_per_run", "bounds.undos_per_loop", "bounds.runs_in_flight", "bounds.connections_per_loop",
     ]
     private static let largestFile = 1 << 20
 
@@ -183,6 +183,7 @@ public struct SettingsReader {
         takeCount("bounds.in_flight_per_connection", 1...65_536) { settings.bounds.inFlightPerConnection = $0 }
         takeCount("bounds.waiting_per_loop", 256...1_000_000) { settings.bounds.waitingPerLoop = $0 }
         takeCount("bounds.requests_per_run", 1...256) { settings.bounds.requestsPerRun = $0 }
+        takeCount("bounds.undos_per_loop", 1...65_536) { settings.bounds.undosPerLoop = $0 }
         takeCount("bounds.runs_in_flight", 1...64) { settings.bounds.runsInFlight = $0 }
         takeCount("bounds.connections_per_loop", 1...100_000) { settings.bounds.connectionsPerLoop = $0 }
         guard problems.isEmpty else { throw SettingsError(problems: problems) }

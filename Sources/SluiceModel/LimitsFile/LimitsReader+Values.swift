@@ -96,7 +96,8 @@ extension LimitsReader {
             guard pattern.text.utf8.contains(UInt8(ascii: "/")) else {
                 return pattern.applying(.ip(v4Prefix: v4Prefix, v6Prefix: v6Prefix))
             }
-            return isMisplaced(network) ? nil : Pattern(network.description)
+            let normalizer = Normalizer.ip(v4Prefix: v4Prefix, v6Prefix: v6Prefix)
+            return isMisplaced(network) ? nil : Pattern(normalizer.listText(of: network))
         } catch {
             switch error {
             case .notAnAddress:

@@ -13,13 +13,17 @@ struct UnblockCommand: AsyncParsableCommand {
 
               $ sluice unblock user=u17
               $ sluice unblock user=u17 device=9f3c    what limits block the two together for
+              $ sluice unblock --everyone              what a limit of a rule with "per: []" blocks everyone for
 
             What is on a list of the limits file comes off it by an edit of that file alone.
             """
     )
 
     @Argument(help: ArgumentHelp("The entity or the tuple, such as user=u17.", valueName: "dim=value"))
-    var entities: [EntityArgument]
+    var entities: [EntityArgument] = []
+
+    @Flag(help: "Lift the blocks of rules that count everyone together.")
+    var everyone = false
 
     @Option(help: ArgumentHelp("Why.", valueName: "text"))
     var reason: String?
@@ -32,6 +36,9 @@ struct UnblockCommand: AsyncParsableCommand {
 
     func validate() throws {
         try entities.validate()
+        guard entities.isEmpty == everyone else {
+            throw ValidationError("Name an entity or a tuple, such as user=u17, or --everyone.")
+        }
         if let entity = entities.first(where: \.value.isEmpty) {
             throw ValidationError("Say which \(entity.dimension), such as \(entity.dimension)=u17.")
         }
@@ -49,8 +56,10 @@ struct UnblockCommand: AsyncParsableCommand {
             let response = try await client.setListing(request)
             var inspection = WireInspectRequest()
             inspection.entities = entities.wire
+            // Everyone together is on no list.
+            let listings = everyone ? [] : try await client.allListings(of: entities)
             return UnblockReport(
-                response, of: entities, listings: try await client.allListings(of: entities),
+                response, of: entities, listings: listings,
                 usages: try await client.inspect(inspection).usages)
         }
         try report.print(as: output, on: .standardOutput(environment: environment))
@@ -78,21 +87,24 @@ struct UnblockReport: Report {
         }
     }
 
+    private var who: String { entities.isEmpty ? "everyone" : entities.words }
+
     func lines(for terminal: Terminal) -> [String] {
         var lines: [String] = []
-        if response.changed { lines.append("\(entities.words) is off the list") }
+        if response.changed { lines.append("\(who) is off the list") }
         if response.liftedBlocks > 0 {
             let blocks = response.liftedBlocks == 1 ? "1 block" : "\(NumberWords.grouped(response.liftedBlocks)) blocks"
-            lines.append("lifted \(blocks) of \(entities.words)")
+            lines.append("lifted \(blocks) of \(who)")
         }
-        if lines.isEmpty { lines.append("nothing blocked \(entities.words), and it was on no list of its own") }
+        if lines.isEmpty { lines.append("nothing blocked \(who), and it was on no list of its own") }
         lines += listings.map { "still \(ListingReport.words(for: $0))" }
         if !full.isEmpty {
             lines += full.map {
                 "still full: \($0.rule.printable), \($0.limit.printable), "
                     + "\(NumberWords.grouped($0.used))/\(NumberWords.grouped($0.max))"
             }
-            lines.append("to let it in now: sluice reset \(entities.words)")
+            let what = entities.isEmpty ? "--rule \(full[0].rule.printable)" : entities.words
+            lines.append("to let it in now: sluice reset \(what)")
         }
         return lines
     }
