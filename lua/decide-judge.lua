@@ -3,7 +3,7 @@
 -- 4. Judge the requests in order, each on what those before it left.
 local clock = call('TIME')
 local redisNow = clock[1] * 1000 + (clock[2] - clock[2] % 1000) / 1000
--- What cells are marked with when their first event is counted.
+-- What the next cell is marked with when its first event is counted.
 local ownLife = clock[2] % 65536
 local reply, r = { redisNow, 0 }, 2
 local steps, FOREVER = 0, 281474976710655
@@ -129,7 +129,10 @@ local function count(mode, verdict, isAllowed, cost, amount, age, event)
           added, time = add(c, counter + j, k, w, own)
         end
         if event and added > 0 then
-          if not life[c] then life[c] = ownLife end
+          if not life[c] then
+            -- At the callers' times a cell may become empty and begin anew within one run.
+            life[c], ownLife = ownLife, (ownLife + 1) % 65536
+          end
           event[#event + 1] = { c, counter + j, time, added, life[c], member }
         end
       end

@@ -190,7 +190,7 @@ extension Mutant {
             becomes: "or amount) or cost\n"),
         Mutant(
             "one event's weights are undone in another life", in: .decideJudge,
-            "if not life[c] then life[c] = ownLife end", becomes: "life[c] = ownLife"),
+            "if not life[c] then\n", becomes: "if true then\n"),
     ]
 
     private static let origins: [Mutant] = [
