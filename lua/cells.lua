@@ -56,7 +56,7 @@ local function takeExtras(c, value, flags)
   end
   if flags >= 8 then
     local n = byte(value, from)
-    if not n or #value < from + n * 13 then return nil end
+    if not n or n < 1 or #value < from + n * 13 then return nil end
     local states = {}
     from = from + 1
     for _ = 1, n do
