@@ -218,15 +218,17 @@ final class Batch {
         requestWords.writeInteger(UInt16(met.count))
         for use in met {
             let key = Int(keyOfTuple[Int(use.tuple)]) - 1
-            let plan = rules.plan.variants[Int(use.variant)]
-            let hasMember = use.counts && plan.member >= 0
+            // Read part by part: a copy of the whole would count references to each of its arrays.
+            let variant = Int(use.variant)
+            let member = rules.plan.variants[variant].member
+            let hasMember = use.counts && member >= 0
             requestWords.writeInteger(localVariant[Int(use.variant)])
             requestWords.writeInteger(
                 (use.judges ? 1 : 0) + (use.counts ? 2 : 0) + (hasMember ? 4 : 0) as UInt16)
-            for field in plan.fields {
+            for field in rules.plan.variants[variant].fields {
                 requestWords.writeInteger(UInt16(cell(of: key, field: field)! + 1))
             }
-            if hasMember { writeMember(of: Int(plan.member), request, index) }
+            if hasMember { writeMember(of: Int(member), request, index) }
         }
         for use in met { keyOfTuple[Int(use.tuple)] = 0 }
     }

@@ -10,6 +10,11 @@ struct ListEffect: Equatable {
 }
 
 extension ListEffect {
+    /// Which of two entries for the same value stays: the stronger kind, and of one kind the longer.
+    static func strength(_ kind: ListKind?, _ untilMs: UInt64) -> (kind: Int, untilMs: UInt64) {
+        (kind.map { 4 - Int($0.rawValue) } ?? 0, untilMs == 0 ? .max : untilMs)
+    }
+
     /// The strongest of the listings seen so far, and among equals the one that lasts longest.
     struct Search {
         /// Unix ms, by the clock that listings end by.

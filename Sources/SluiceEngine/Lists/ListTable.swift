@@ -77,17 +77,17 @@ struct ListTable: Sendable {
         case .network(let network):
             let key = NetworkKey(dimension: number, network: network)
             let added = NetworkEntry(kind: line.kind, untilMs: line.untilMs)
-            if let known = networks[key], Self.strength(of: known) >= Self.strength(of: added) { return }
+            if let known = networks[key],
+                ListEffect.strength(known.kind, known.untilMs) >= ListEffect.strength(added.kind, added.untilMs)
+            {
+                return
+            }
             networks[key] = added
             switch network.address.family {
             case .v4: Self.note(network.prefix, in: &dimensions[Int(number)].v4Lengths)
             case .v6: Self.note(network.prefix, in: &dimensions[Int(number)].v6Lengths)
             }
         }
-    }
-
-    private static func strength(of entry: NetworkEntry) -> (kind: Int, untilMs: UInt64) {
-        (entry.kind.map { 4 - Int($0.rawValue) } ?? 0, entry.untilMs == 0 ? .max : entry.untilMs)
     }
 
     private static func note(_ length: Int, in lengths: inout [Int]) {

@@ -22,8 +22,6 @@ struct ListedValues: Sendable {
     private var slots: [Int32] = []
     private var mask = 0
 
-    var isEmpty: Bool { entries.isEmpty }
-
     init() {}
 
     /// - Parameter expected: how many entries are to come; beyond, it grows.
@@ -45,13 +43,9 @@ struct ListedValues: Sendable {
             bytes.append(contentsOf: value)
             return
         }
-        if Self.strength(of: added) > Self.strength(of: entries[known]) {
+        if ListEffect.strength(kind, untilMs) > ListEffect.strength(entries[known].kind, entries[known].untilMs) {
             (entries[known].kind, entries[known].untilMs) = (kind, untilMs)
         }
-    }
-
-    private static func strength(of entry: Entry) -> (kind: Int, untilMs: UInt64) {
-        (entry.kind.map { 4 - Int($0.rawValue) } ?? 0, entry.untilMs == 0 ? .max : entry.untilMs)
     }
 
     func find(_ value: UnsafeRawBufferPointer, dimension: UInt32) -> Entry? {

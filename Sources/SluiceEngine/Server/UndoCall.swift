@@ -2,10 +2,11 @@ import NIOCore
 import SluiceModel
 import SluiceWire
 
-/// An UndoRequest with its caps checked, laid out as the request that it names.
+/// An UndoRequest with its caps checked.
 struct UndoCall {
-    private var bytes: [UInt8] = []
-    private var view = RequestView(bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+    private let event: EntityList
+    /// Where callers give the time; nil: that of the last request.
+    private let atMs: UInt64?
     /// How much of it to take back; 0: all.
     let cost: UInt64
     let amount: UInt64
@@ -13,9 +14,6 @@ struct UndoCall {
     init(_ message: WireUndoRequest, takesTime: Bool) throws(InvalidRequest) {
         cost = UInt64(message.cost)
         amount = message.amount
-        guard message.entities.count <= Caps.entitiesPerRequest else {
-            throw InvalidRequest("more than \(Caps.entitiesPerRequest) entities")
-        }
         guard !message.eventID.isEmpty else { throw InvalidRequest("undo needs the event_id that it takes back") }
         guard cost <= Caps.cost else { throw InvalidRequest("cost is more than \(Caps.cost)") }
         guard amount <= Caps.exactInteger else { throw InvalidRequest("amount is more than 2^53 - 1") }
@@ -23,30 +21,17 @@ struct UndoCall {
             throw InvalidRequest("at_ms is taken only by a service started with --clock request")
         }
         guard message.atMs <= CheckDecoder.latestAtMs else { throw InvalidRequest("at_ms is after the year 9999") }
-        view.atMs = message.atMs > 0 ? message.atMs : nil
-        view.action = append(message.action.utf8)
-        view.eventID = append(message.eventID)
-        for entity in message.entities {
-            let dimension = append(entity.dimension.utf8)
-            _ = view.append(RequestView.Entity(dimension: dimension, value: append(entity.value)))
-        }
-        try withView { (view) throws(InvalidRequest) in try CheckDecoder.checkEvent(view) }
+        atMs = message.atMs > 0 ? message.atMs : nil
+        event = try EntityList(message.entities, action: message.action, eventID: message.eventID)
     }
 
-    private mutating func append(_ part: some Sequence<UInt8>) -> Range<Int> {
-        let start = bytes.count
-        bytes.append(contentsOf: part)
-        return start..<bytes.count
-    }
-
+    /// The event as the request that it was.
     func withView<R, E: Error>(_ body: (RequestView) throws(E) -> R) throws(E) -> R {
-        try bytes.withUnsafeBytes { raw in
-            Result { () throws(E) -> R in
-                var view = view
-                view.bytes = raw
-                return try body(view)
-            }
-        }.get()
+        try event.withView { (view) throws(E) in
+            var view = view
+            view.atMs = atMs
+            return try body(view)
+        }
     }
 }
 
