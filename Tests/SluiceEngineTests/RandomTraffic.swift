@@ -167,6 +167,8 @@ struct RandomTraffic {
         case 21...30: nowMs += UInt64.random(in: 0...2, using: &random)
         default: break
         }
+        // To an undo, time 0 means that of the last request.
+        nowMs = max(nowMs, 1)
     }
 
     /// A request, new or the repeat of an event.
