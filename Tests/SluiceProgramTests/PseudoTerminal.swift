@@ -59,6 +59,17 @@ final class PseudoTerminal {
         throw Problem(description: "never came; the output was: \(output.debugDescription)")
     }
 
+    /// Waits until the program has stopped, as a shell does before it lets it go on: a SIGCONT before that is lost.
+    func waitUntilStopped() throws {
+        let status = "/proc/\(process.processIdentifier)/status"
+        for _ in 0..<400 {
+            let text = (try? String(contentsOfFile: status, encoding: .utf8)) ?? ""
+            if text.contains("State:\tT") { return }
+            usleep(50_000)
+        }
+        throw Problem(description: "it did not stop")
+    }
+
     /// Waits for the program's end, at most 20 seconds.
     func exitStatus() throws -> Int32 {
         for _ in 0..<400 {

@@ -57,6 +57,7 @@ import Testing
         try terminal.wait { $0.contains("101") }
         terminal.signal(SIGTSTP)
         try terminal.wait { $0.hasSuffix(Self.leave) }
+        try terminal.waitUntilStopped()
         terminal.signal(SIGCONT)
         try terminal.wait { $0.components(separatedBy: "101").count == 3 }
         #expect(terminal.output.components(separatedBy: Self.enter).count == 3)
