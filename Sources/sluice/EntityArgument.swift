@@ -28,6 +28,15 @@ struct EntityArgument: ExpressibleByArgument, Hashable {
 
     /// `user=u17`, safe to show.
     var words: String { "\(dimension)=\(value.printable)" }
+
+    /// For commands on what is listed: an empty value, which a check takes for none, names nobody.
+    ///
+    /// - Throws: `ValidationError`, which ends in status 64.
+    func validateValue() throws {
+        guard !value.isEmpty else {
+            throw ValidationError("Say which \(dimension), such as \(dimension)=u17.")
+        }
+    }
 }
 
 extension [EntityArgument] {

@@ -22,9 +22,7 @@ struct ListingOptions: ParsableArguments {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard !entity.value.isEmpty else {
-            throw ValidationError("Say which \(entity.dimension), such as \(entity.dimension)=u17.")
-        }
+        try entity.validateValue()
         if let length, !(1...Caps.listingMs).contains(length.ms) {
             throw ValidationError("The value of '--for' must be from 1ms to 3650d.")
         }

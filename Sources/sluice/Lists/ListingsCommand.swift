@@ -25,9 +25,7 @@ struct ListingsCommand: AsyncParsableCommand {
 
     func validate() throws {
         try entities.validate()
-        if let entity = entities.first(where: \.value.isEmpty) {
-            throw ValidationError("Say which \(entity.dimension), such as \(entity.dimension)=u17.")
-        }
+        for entity in entities { try entity.validateValue() }
     }
 
     func run() async throws {

@@ -39,9 +39,7 @@ struct UnblockCommand: AsyncParsableCommand {
         guard entities.isEmpty == everyone else {
             throw ValidationError("Name an entity or a tuple, such as user=u17, or --everyone.")
         }
-        if let entity = entities.first(where: \.value.isEmpty) {
-            throw ValidationError("Say which \(entity.dimension), such as \(entity.dimension)=u17.")
-        }
+        for entity in entities { try entity.validateValue() }
     }
 
     func run() async throws {
