@@ -80,6 +80,18 @@ public struct FrameHeader: Hashable, Sendable {
         buffer.writeMultipleIntegers(length, kind.rawValue, method.rawValue, status.rawValue, flags, stream, micros)
     }
 
+    /// Writes the 16 bytes, at any alignment.
+    @inlinable
+    public func write(to bytes: UnsafeMutableRawPointer) {
+        bytes.storeBytes(of: length.bigEndian, as: UInt32.self)
+        bytes.storeBytes(of: kind.rawValue, toByteOffset: 4, as: UInt8.self)
+        bytes.storeBytes(of: method.rawValue, toByteOffset: 5, as: UInt8.self)
+        bytes.storeBytes(of: status.rawValue, toByteOffset: 6, as: UInt8.self)
+        bytes.storeBytes(of: flags, toByteOffset: 7, as: UInt8.self)
+        bytes.storeBytes(of: stream.bigEndian, toByteOffset: 8, as: UInt32.self)
+        bytes.storeBytes(of: micros.bigEndian, toByteOffset: 12, as: UInt32.self)
+    }
+
     /// Judges a header on its own, before any of its payload is looked at or waited for.
     ///
     /// - Parameters:

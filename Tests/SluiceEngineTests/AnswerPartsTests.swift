@@ -85,7 +85,8 @@ struct AnswerPartsTests {
             // The longest of the trips that gave the verdict, none if one of those never passes.
             if !waits.isEmpty, !waits.contains(nil) { expected.retryAfterMs = waits.compactMap { $0 }.max()! }
             var buffer = ByteBuffer()
-            AnswerParts(set).write(answer, in: set, into: &buffer)
+            let parts = AnswerParts(set)
+            buffer.write(atMost: parts.most(of: answer)) { parts.write(answer, in: set, into: &$0) }
             #expect(try WireCheckResponse(payload: buffer) == expected, "seed \(random.seed)")
         }
     }

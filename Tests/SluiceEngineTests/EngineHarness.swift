@@ -315,9 +315,9 @@ private final class CollectingSink: AnswerSink {
         if missing == 0 { done?.succeed(outcomes.map { $0! }) }
     }
 
-    func deliver(_ caller: Caller, micros: UInt32, _ payload: (inout ByteBuffer) -> Void) {
+    func deliver(_ caller: Caller, micros: UInt32, atMost most: Int, _ payload: (inout ByteCursor) -> Void) {
         var buffer = ByteBuffer()
-        payload(&buffer)
+        buffer.write(atMost: most, payload)
         do {
             take(caller, .response(try WireCheckResponse(payload: buffer)))
         } catch {

@@ -103,7 +103,7 @@ struct RESPTests {
                 // Few lengths and letters: many are the same, many begin alike.
                 let key = (0..<Int.random(in: 0...6, using: &random)).map { _ in UInt8.random(in: 0...3, using: &random)
                 }
-                let (number, isNew) = table.insert(key)
+                let (number, isNew) = table.insert(atMost: key.count) { $0.write(key) }
                 #expect(isNew == (known[key] == nil), "seed \(random.seed)")
                 #expect(number == known[key] ?? known.count, "seed \(random.seed)")
                 known[key] = number

@@ -7,8 +7,8 @@ import SluiceWire
 
 /// Where answers go: the connections of the same event loop.
 protocol AnswerSink: AnyObject {
-    /// `payload` writes the message of a response with status 0.
-    func deliver(_ caller: Caller, micros: UInt32, _ payload: (inout ByteBuffer) -> Void)
+    /// `payload` writes the message of a response with status 0, of at most `most` bytes.
+    func deliver(_ caller: Caller, micros: UInt32, atMost most: Int, _ payload: (inout ByteCursor) -> Void)
     func refuse(_ caller: Caller, _ status: WireStatus, _ message: String)
     /// All that one turn of the loop brought has been delivered.
     func endOfTurn()
@@ -109,6 +109,9 @@ final class Decider {
         received: NIODeadline,
         deadline: NIODeadline
     ) {
+        guard rules.set.hasNormalizers else {
+            return take(request, raw: request, from: caller, received: received, deadline: deadline)
+        }
         rules.set.normalizing(request, scratch: &normalForm) { normal in
             take(normal, raw: request, from: caller, received: received, deadline: deadline)
         }
@@ -131,12 +134,12 @@ final class Decider {
         guard !met.isEmpty || isEvent else {
             answer.clear(basis: .redis)
             if let effect { answer.take(effect) }
-            return deliver(to: caller, received: received, [], rules)
+            return deliver(answer, to: caller, received: received, [], rules)
         }
         guard link.isConnected else {
             metrics.count(.disconnected)
             decideByPolicy(met[...], mode: request.mode, effect, in: rules.set)
-            return deliver(to: caller, received: received, met[...], rules)
+            return deliver(answer, to: caller, received: received, met[...], rules)
         }
         guard hasRoom(for: 1) else {
             metrics.shed += 1
@@ -147,7 +150,7 @@ final class Decider {
             sealed.append(open)
             open = takeBatch()
         }
-        let sample = request.mode == .check && top.takesNext() ? top.pending(request, index) : nil
+        let sample = request.mode == .check ? top.sample(request, index) : nil
         open.add(
             request, index, meets: met, caller: caller, received: received, deadline: deadline, sample: sample,
             effect: effect)
@@ -253,6 +256,7 @@ final class Decider {
     }
 
     private func deliver(
+        _ answer: Answer,
         to caller: Caller,
         received: NIODeadline,
         _ uses: ArraySlice<RuleUse>,
@@ -261,7 +265,9 @@ final class Decider {
     ) {
         let micros = UInt32(clamping: Self.micros(from: received, to: now ?? .now()))
         metrics.count(answer, uses, by: rules.set, isCurrent: rules === self.rules, micros: micros)
-        sink?.deliver(caller, micros: micros) { rules.parts.write(answer, in: rules.set, into: &$0) }
+        sink?.deliver(caller, micros: micros, atMost: rules.parts.most(of: answer)) {
+            rules.parts.write(answer, in: rules.set, into: &$0)
+        }
         scheduleTurn()
     }
 
@@ -284,14 +290,14 @@ final class Decider {
         metrics.count(failure)
         let at = batch.items[item]
         decideByPolicy(batch.uses[at.uses], mode: at.mode, batch.effect(of: item), in: batch.rules.set)
-        note(at.sample, of: batch)
-        deliver(to: at.caller, received: at.received, batch.uses[at.uses], batch.rules)
+        note(at.sample, of: batch, isRefused: answer.verdict == .deny)
+        deliver(answer, to: at.caller, received: at.received, batch.uses[at.uses], batch.rules)
     }
 
     /// Notes what became of a sampled request, whose dimensions are numbered as in its rules.
-    private func note(_ sample: Int32, of batch: Batch) {
+    private func note(_ sample: Int32, of batch: Batch, isRefused: Bool) {
         guard sample >= 0, batch.rules === rules else { return }
-        top.note(batch.samples[Int(sample)], isRefused: answer.verdict == .deny)
+        top.note(batch.samples[Int(sample)], isRefused: isRefused)
     }
 
     private func fail(_ batch: Batch, _ failure: RedisFailure) {
@@ -332,24 +338,32 @@ extension Decider: RedisLinkUser {
             metrics.clockSteps &+= reading.clockSteps
             let now = NIODeadline.now()
             metrics.countReply(micros: Self.micros(from: run.sentAt, to: now))
-            for item in run.items.indices {
-                let uses = run.uses[run.items[item].uses]
-                answer.clear(basis: .redis)
-                guard try reading.readItem(&answer, uses: uses, rules: run.rules.set) else {
-                    metrics.unreadableCells += 1
-                    answerByPolicy(run, item, .unreadable)
-                    continue
-                }
-                guard run.answer(item) else { continue }
-                waiting -= 1
-                if let effect = run.effect(of: item) { answer.show(effect, in: run.rules.set) }
-                let at = run.items[item]
-                note(at.sample, of: run)
-                deliver(to: at.caller, received: at.received, uses, run.rules, now: now)
-            }
+            try read(&reading, for: run, now)
         } catch {
             logger.error("a script run's reply is not the script's")
             for item in run.items.indices { answerByPolicy(run, item, .malformed) }
+        }
+    }
+
+    private func read(_ reading: inout RunReply, for run: Batch, _ now: NIODeadline) throws(RunReply.Malformed) {
+        // Taken out of the object for the whole run: each look at it there would ask whether anybody else is at it.
+        var answer = Answer()
+        swap(&answer, &self.answer)
+        defer { swap(&answer, &self.answer) }
+        let (rules, uses) = (run.rules, run.uses)
+        for item in 0..<run.items.count {
+            let at = run.items[item]
+            answer.clear(basis: .redis)
+            guard try reading.readItem(&answer, uses: uses[at.uses], plan: rules.plan) else {
+                metrics.unreadableCells += 1
+                answerByPolicy(run, item, .unreadable)
+                continue
+            }
+            guard run.answer(item) else { continue }
+            waiting -= 1
+            if let effect = run.effect(of: item) { answer.show(effect, in: rules.set) }
+            note(at.sample, of: run, isRefused: answer.verdict == .deny)
+            deliver(answer, to: at.caller, received: at.received, uses[at.uses], rules, now: now)
         }
     }
 

@@ -40,7 +40,7 @@ struct RunReply {
     mutating func readItem(
         _ answer: inout Answer,
         uses: ArraySlice<RuleUse>,
-        rules: RuleSet
+        plan: ScriptPlan
     ) throws(Malformed) -> Bool {
         let code = try take()
         guard code >= 0 else { return false }
@@ -56,11 +56,11 @@ struct RunReply {
         answer.verdict = verdict
         let trips = Int(code >> 2 & 255)
         let tightest = Int(code >> 10)
-        var walk = LimitWalk(uses: uses, rules: rules)
+        var walk = LimitWalk(uses: uses, plan: plan)
         if tightest > 0 {
             let remaining = try takeCount()
             let resetMs = try takeCount()
-            var place = LimitWalk(uses: uses, rules: rules)
+            var place = LimitWalk(uses: uses, plan: plan)
             guard let (variant, limit) = place.find(tightest - 1) else { throw Malformed() }
             answer.tightest = AnswerHeadroom(variant: variant, limit: limit, remaining: remaining, resetMs: resetMs)
         }
@@ -117,13 +117,13 @@ struct InspectedLimit: Sendable {
 /// Finds limits by their number among the judging uses of a request, ascending.
 private struct LimitWalk {
     private let uses: ArraySlice<RuleUse>
-    private let rules: RuleSet
+    private let plan: ScriptPlan
     private var position: Int
     private var passed = 0
 
-    init(uses: ArraySlice<RuleUse>, rules: RuleSet) {
+    init(uses: ArraySlice<RuleUse>, plan: ScriptPlan) {
         self.uses = uses
-        self.rules = rules
+        self.plan = plan
         position = uses.startIndex
     }
 
@@ -131,7 +131,7 @@ private struct LimitWalk {
         while position < uses.endIndex {
             let variant = Int(uses[position].variant)
             if uses[position].judges {
-                let count = rules.variants[variant].limits.count
+                let count = plan.variants[variant].limitCount
                 if ordinal < passed { return nil }
                 if ordinal < passed + count { return (variant, ordinal - passed) }
                 passed += count

@@ -3,14 +3,16 @@ import SluiceModel
 
 /// What the decide script is told of each variant, written once per rule set: a batch copies it.
 struct ScriptPlan: Sendable {
+    /// Without an array of its own: to look at one counts no references.
     struct Variant: Sendable {
-        /// Section V of the script's words.
-        var words: [UInt8]
-        /// Arguments behind the words, in RESP: the fields of the tuple, then the field of each counter.
-        var arguments: [UInt8]
+        /// Section V of the script's words, in `bytes`.
+        var words: Range<Int>
+        /// Arguments behind the words, in RESP: the fields of the tuple, then the field of each counter. In `bytes`.
+        var arguments: Range<Int>
         var argumentCount: Int
-        /// Per counter, a number for its field, unique in the rule set.
-        var fields: [Int32]
+        /// Per counter, a number for its field, unique in the rule set. In `fields`.
+        var fields: Range<Int>
+        var limitCount: Int
         /// The dimension whose values it tells apart, or -1.
         var member: Int32
         /// Whether it adds up amounts.
@@ -18,6 +20,8 @@ struct ScriptPlan: Sendable {
     }
 
     let variants: [Variant]
+    let bytes: [UInt8]
+    let fields: [Int32]
 
     /// - Parameter births: since when a counter's window is in force, Unix ms, by field; only of those young enough for
     ///   it to matter.
@@ -28,6 +32,7 @@ struct ScriptPlan: Sendable {
         for field in rules.variants.lazy.flatMap({ $0.counters.lazy.map(\.field) }) where numbers[field] == nil {
             numbers[field] = Int32(numbers.count)
         }
+        var (bytes, fields): ([UInt8], [Int32]) = ([], [])
         variants = rules.variants.map { variant in
             let rule = rules.rules[variant.rule]
             let tuple = rules.tupleOfRule[variant.rule]
@@ -51,15 +56,23 @@ struct ScriptPlan: Sendable {
             var arguments = ByteBuffer()
             arguments.writeBulk(tupleFields[tuple].utf8)
             for counter in variant.counters { arguments.writeBulk(counter.field.utf8) }
+            let start = bytes.count
+            bytes += words.readableBytesView
+            let middle = bytes.count
+            bytes += arguments.readableBytesView
+            let firstField = fields.count
+            fields += variant.counters.map { numbers[$0.field]! }
             return Variant(
-                words: Array(words.readableBytesView),
-                arguments: Array(arguments.readableBytesView),
+                words: start..<middle,
+                arguments: middle..<bytes.count,
                 argumentCount: 1 + variant.counters.count,
-                fields: variant.counters.map { numbers[$0.field]! },
+                fields: firstField..<fields.count,
+                limitCount: variant.limits.count,
                 member: Int32(rules.distinctDimensionOfRule[variant.rule] ?? -1),
                 isSum: rule.measure == .sum
             )
         }
+        (self.bytes, self.fields) = (bytes, fields)
     }
 
     /// 16 bits of FNV-1a over the fields of a tuple. A cell that carries another was written under other rules, and

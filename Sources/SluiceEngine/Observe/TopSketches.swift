@@ -61,8 +61,12 @@ struct TopSketches: Sendable {
         loggedBytes = 0
     }
 
-    /// Whether the request that comes now is a sample; asked once for each.
-    mutating func takesNext() -> Bool {
+    /// What the request that comes now names, if it is a sample; asked once for each.
+    mutating func sample(_ request: RequestView, _ index: DimensionIndex) -> Pending? {
+        takesNext() ? pending(request, index) : nil
+    }
+
+    private mutating func takesNext() -> Bool {
         seen &+= 1
         countdown &-= 1
         guard countdown == 0 else { return false }
@@ -72,8 +76,8 @@ struct TopSketches: Sendable {
     }
 
     /// Copies what a sampled request names.
-    func pending(_ request: RequestView, _ index: DimensionIndex) -> Pending {
-        var entities: [(Int, [UInt8])] = []
+    private func pending(_ request: RequestView, _ index: DimensionIndex) -> Pending {
+        var entities: [(dimension: Int, value: [UInt8])] = []
         for dimension in dimensions.indices {
             if let value = index.value(dimension, of: request) { entities.append((dimension, Array(value))) }
         }

@@ -30,6 +30,8 @@ final class ClientConnection: ChannelInboundHandler {
     private var isEndScheduled = false
     /// Answers gathered for one write, in bytes, beyond which they go out before the next frame is read.
     private static let writeBound = 1 << 20
+    /// Room for answers that an idle connection keeps, in bytes.
+    private static let keptCapacity = 8_192
     /// A connection without a preface is closed after this.
     private static let prefaceDeadline = TimeAmount.seconds(5)
     /// A client that was told to go elsewhere and has all its answers may take this long to go.
@@ -106,21 +108,35 @@ final class ClientConnection: ChannelInboundHandler {
             hasPreface = true
             server.greet(self)
         }
-        while !isClosing, let header = try FrameHeader(reading: buffer) {
-            try header.validate(from: .client, maxPayload: server.maxPayload)
-            let length = Int(header.length)
-            guard buffer.readableBytes >= FrameHeader.size + length else { return }
-            buffer.moveReaderIndex(forwardBy: FrameHeader.size)
-            take(header, buffer.getSlice(at: buffer.readerIndex, length: length)!)
-            buffer.moveReaderIndex(forwardBy: length)
-            if outgoing.readableBytes > Self.writeBound {
-                flush()
-                guard let context, context.channel.isWritable else { return }
-            }
+        // One clock reading for all that came together.
+        let received = NIODeadline.now()
+        let taken = try buffer.withReadableBytesTyped { (bytes) throws(FrameError) in
+            try takeFrames(bytes, received)
         }
+        buffer.moveReaderIndex(forwardBy: taken)
     }
 
-    private func take(_ header: FrameHeader, _ payload: ByteBuffer) {
+    /// Takes whole frames where they lie, until there is none or the answers are to go first.
+    ///
+    /// - Returns: the bytes they took.
+    private func takeFrames(_ bytes: UnsafeRawBufferPointer, _ received: NIODeadline) throws(FrameError) -> Int {
+        var taken = 0
+        while !isClosing, bytes.count - taken >= FrameHeader.size {
+            let header = try FrameHeader(reading: bytes.baseAddress! + taken)
+            try header.validate(from: .client, maxPayload: server.maxPayload)
+            let end = taken + FrameHeader.size + Int(header.length)
+            guard end <= bytes.count else { break }
+            take(header, UnsafeRawBufferPointer(rebasing: bytes[taken + FrameHeader.size..<end]), received)
+            taken = end
+            if outgoing.readableBytes > Self.writeBound {
+                flush()
+                guard let context, context.channel.isWritable else { break }
+            }
+        }
+        return taken
+    }
+
+    private func take(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, _ received: NIODeadline) {
         switch header.kind {
         case .request:
             if isGoingAway {
@@ -129,9 +145,9 @@ final class ClientConnection: ChannelInboundHandler {
                 server.countShed()
                 refuse(header.stream, header.method, .resourceExhausted, "too many requests in flight here")
             } else {
-                server.take(header, payload, from: self)
+                server.take(header, payload, from: self, received)
             }
-        case .ping: write(FrameHeader(kind: .pong)) { $0.writeImmutableBuffer(payload) }
+        case .ping: write(FrameHeader(kind: .pong), atMost: payload.count) { $0.write(payload) }
         case .pong, .response, .goAway, .hello: break
         }
     }
@@ -147,12 +163,16 @@ final class ClientConnection: ChannelInboundHandler {
 
     // MARK: - Writing
 
-    /// Appends a frame to what this turn sends. `payload` appends the message.
-    func write(_ header: FrameHeader, _ payload: (inout ByteBuffer) -> Void) {
-        let start = outgoing.writerIndex
-        header.write(into: &outgoing)
-        payload(&outgoing)
-        outgoing.setInteger(UInt32(outgoing.writerIndex - start - FrameHeader.size), at: start)
+    /// Appends a frame to what this turn sends. `payload` appends the message, of at most `most` bytes.
+    func write(_ header: FrameHeader, atMost most: Int, _ payload: (inout ByteCursor) -> Void) {
+        outgoing.write(atMost: FrameHeader.size + most) { frame in
+            var header = header
+            let start = frame.place
+            frame.skip(FrameHeader.size)
+            payload(&frame)
+            header.length = UInt32(frame.written(since: start) - FrameHeader.size)
+            header.write(to: start)
+        }
         if !isDirty {
             isDirty = true
             server.markDirty(self)
@@ -166,8 +186,13 @@ final class ClientConnection: ChannelInboundHandler {
         _ status: WireStatus,
         _ message: String
     ) {
-        write(FrameHeader(kind: .response, method: method, status: status, stream: stream)) {
-            $0.writeField(1, bytes: message.utf8)
+        let text = Array(message.utf8)
+        write(
+            FrameHeader(kind: .response, method: method, status: status, stream: stream), atMost: text.count + 11
+        ) { payload in
+            guard !text.isEmpty else { return }
+            payload.writeHead(1, text.count)
+            payload.write(text)
         }
     }
 
@@ -183,10 +208,15 @@ final class ClientConnection: ChannelInboundHandler {
         isDirty = false
         guard let context else { return }
         if outgoing.readableBytes > 0 {
-            let buffer = outgoing
-            server.countSent(buffer.readableBytes)
-            outgoing = context.channel.allocator.buffer(capacity: 0)
-            context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+            server.countSent(outgoing.readableBytes)
+            var sent = ByteBuffer()
+            swap(&sent, &outgoing)
+            context.writeAndFlush(wrapOutboundOut(sent), promise: nil)
+            // What was written at once is nobody's any more, and its room is used again.
+            if sent.capacity <= Self.keptCapacity, outgoing.capacity == 0 {
+                sent.clear()
+                outgoing = sent
+            }
         }
         scheduleEnd()
     }
@@ -214,6 +244,6 @@ final class ClientConnection: ChannelInboundHandler {
         guard !isGoingAway else { return }
         guard hasPreface else { return close() }
         isGoingAway = true
-        write(FrameHeader(kind: .goAway)) { _ in }
+        write(FrameHeader(kind: .goAway), atMost: 0) { _ in }
     }
 }

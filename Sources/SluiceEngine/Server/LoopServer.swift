@@ -87,7 +87,7 @@ final class LoopServer {
         hello.maxPayload = maxPayload
         hello.maxInFlight = UInt32(maxInFlight)
         let payload: [UInt8] = (try? hello.serializedBytes()) ?? []
-        connection.write(FrameHeader(kind: .hello)) { $0.writeBytes(payload) }
+        connection.write(FrameHeader(kind: .hello), atMost: payload.count) { $0.write(payload) }
     }
 
     func markDirty(_ connection: ClientConnection) {
@@ -105,7 +105,11 @@ final class LoopServer {
 
     // MARK: - Requests
 
-    func take(_ header: FrameHeader, _ payload: ByteBuffer, from connection: ClientConnection) {
+    /// - Parameter payload: good during the call.
+    func take(
+        _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, from connection: ClientConnection,
+        _ received: NIODeadline
+    ) {
         let caller = Caller(connection: connection.place, epoch: connection.epoch, stream: header.stream)
         guard !header.method.isAdmin || connection.kind == .admin else {
             return connection.refuse(
@@ -114,11 +118,11 @@ final class LoopServer {
         }
         do {
             switch header.method {
-            case .check: try check(header, payload, caller, connection)
-            case .checkBatch: try checkBatch(header, payload, caller, connection)
-            case .undo: try undo(header, payload, caller, connection)
+            case .check: try check(header, payload, caller, connection, received)
+            case .checkBatch: try checkBatch(header, payload, caller, connection, received)
+            case .undo: try undo(header, ByteBuffer(bytes: payload), caller, connection)
             case .inspect, .reset, .rules, .reload, .top, .stats, .setListing, .listings:
-                try administer(header, payload, caller, connection)
+                try administer(header, ByteBuffer(bytes: payload), caller, connection)
             case .authenticate:
                 connection.refuse(header.stream, header.method, .unimplemented, "not served by this version")
             default:
@@ -140,63 +144,59 @@ final class LoopServer {
 
     private func check(
         _ header: FrameHeader,
-        _ payload: ByteBuffer,
+        _ bytes: UnsafeRawBufferPointer,
         _ caller: Caller,
-        _ connection: ClientConnection
+        _ connection: ClientConnection,
+        _ received: NIODeadline
     ) throws(InvalidRequest) {
-        let received = NIODeadline.now()
         let deadline = deadline(header, from: received)
-        try payload.withReadableBytesTyped { (bytes) throws(InvalidRequest) in
-            let request = try decoder.decode(bytes, 0..<bytes.count)
-            try decider.checkAge(request)
-            connection.began()
-            decider.submit(request, from: caller, received: received, deadline: deadline)
-        }
+        let request = try decoder.decode(bytes, 0..<bytes.count)
+        try decider.checkAge(request)
+        connection.began()
+        decider.submit(request, from: caller, received: received, deadline: deadline)
     }
 
     private func checkBatch(
         _ header: FrameHeader,
-        _ payload: ByteBuffer,
+        _ bytes: UnsafeRawBufferPointer,
         _ caller: Caller,
-        _ connection: ClientConnection
+        _ connection: ClientConnection,
+        _ received: NIODeadline
     ) throws(InvalidRequest) {
-        let received = NIODeadline.now()
         let deadline = deadline(header, from: received)
-        try payload.withReadableBytesTyped { (bytes) throws(InvalidRequest) in
-            let ranges = try decoder.requests(bytes)
-            var requests: [RequestView] = []
-            for (position, range) in ranges.enumerated() {
-                do throws(InvalidRequest) {
-                    let request = try decoder.decode(bytes, range, depth: 2)
-                    try decider.checkAge(request)
-                    requests.append(request)
-                } catch {
-                    throw InvalidRequest("request \(position): \(error.message)")
-                }
+        let ranges = try decoder.requests(bytes)
+        var requests: [RequestView] = []
+        for (position, range) in ranges.enumerated() {
+            do throws(InvalidRequest) {
+                let request = try decoder.decode(bytes, range, depth: 2)
+                try decider.checkAge(request)
+                requests.append(request)
+            } catch {
+                throw InvalidRequest("request \(position): \(error.message)")
             }
-            guard !requests.isEmpty else {
-                return connection.write(FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream)) { _ in
-                }
-            }
-            guard decider.hasRoom(for: requests.count) else {
-                decider.updateMetrics { $0.shed += UInt64(requests.count) }
-                return connection.refuse(
-                    header.stream, .checkBatch, .resourceExhausted, "too many requests are waiting"
-                )
-            }
-            connection.began()
-            let group = Group(
-                responses: Array(repeating: ByteBuffer(), count: requests.count),
-                missing: requests.count
+        }
+        guard !requests.isEmpty else {
+            let header = FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream)
+            return connection.write(header, atMost: 0) { _ in }
+        }
+        guard decider.hasRoom(for: requests.count) else {
+            decider.updateMetrics { $0.shed += UInt64(requests.count) }
+            return connection.refuse(
+                header.stream, .checkBatch, .resourceExhausted, "too many requests are waiting"
             )
-            let place = freeGroups.popLast() ?? Int32(groups.count)
-            if Int(place) == groups.count { groups.append(group) } else { groups[Int(place)] = group }
-            for (position, request) in requests.enumerated() {
-                var caller = caller
-                caller.group = place
-                caller.position = Int32(position)
-                decider.submit(request, from: caller, received: received, deadline: deadline)
-            }
+        }
+        connection.began()
+        let group = Group(
+            responses: Array(repeating: ByteBuffer(), count: requests.count),
+            missing: requests.count
+        )
+        let place = freeGroups.popLast() ?? Int32(groups.count)
+        if Int(place) == groups.count { groups.append(group) } else { groups[Int(place)] = group }
+        for (position, request) in requests.enumerated() {
+            var caller = caller
+            caller.group = place
+            caller.position = Int32(position)
+            decider.submit(request, from: caller, received: received, deadline: deadline)
         }
     }
 
@@ -246,19 +246,21 @@ extension LoopServer: AnswerSink {
         return connection.epoch == caller.epoch ? connection : nil
     }
 
-    func deliver(_ caller: Caller, micros: UInt32, _ payload: (inout ByteBuffer) -> Void) {
-        guard caller.group < 0 else { return deliverToGroup(caller, micros: micros, payload) }
+    func deliver(_ caller: Caller, micros: UInt32, atMost most: Int, _ payload: (inout ByteCursor) -> Void) {
+        guard caller.group < 0 else { return deliverToGroup(caller, micros: micros, atMost: most, payload) }
         guard let connection = connection(of: caller) else { return }
         connection.ended()
         connection.write(
-            FrameHeader(kind: .response, method: .check, stream: caller.stream, micros: micros), payload
+            FrameHeader(kind: .response, method: .check, stream: caller.stream, micros: micros), atMost: most, payload
         )
     }
 
-    private func deliverToGroup(_ caller: Caller, micros: UInt32, _ payload: (inout ByteBuffer) -> Void) {
+    private func deliverToGroup(
+        _ caller: Caller, micros: UInt32, atMost most: Int, _ payload: (inout ByteCursor) -> Void
+    ) {
         let place = Int(caller.group)
         guard groups[place] != nil else { return }
-        payload(&groups[place]!.responses[Int(caller.position)])
+        groups[place]!.responses[Int(caller.position)].write(atMost: most, payload)
         groups[place]!.missing -= 1
         guard groups[place]!.missing == 0, let group = groups[place] else { return }
         groups[place] = nil
@@ -266,11 +268,12 @@ extension LoopServer: AnswerSink {
         guard let connection = connection(of: caller) else { return }
         connection.ended()
         connection.write(
-            FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream, micros: micros)
-        ) { buffer in
+            FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream, micros: micros),
+            atMost: group.responses.reduce(0) { $0 + 11 + $1.readableBytes }
+        ) { message in
             for response in group.responses {
-                buffer.writeLengthPrefix(1, response.readableBytes)
-                buffer.writeImmutableBuffer(response)
+                message.writeHead(1, response.readableBytes)
+                response.withUnsafeReadableBytes { message.write($0) }
             }
         }
     }
@@ -286,8 +289,8 @@ extension LoopServer: AnswerSink {
         guard let connection = connection(of: caller) else { return }
         connection.ended()
         connection.write(
-            FrameHeader(kind: .response, method: method, status: status, stream: caller.stream)
-        ) { $0.writeBytes(payload) }
+            FrameHeader(kind: .response, method: method, status: status, stream: caller.stream), atMost: payload.count
+        ) { $0.write(payload) }
     }
 
     func endOfTurn() {

@@ -7,53 +7,99 @@ import Crypto
 public struct EntityKeyWriter: Sendable {
     public static let longestEncodedValue = 96
 
-    private let head: [UInt8]
-    /// `dim=` of every dimension of the rule set.
-    private let names: [[UInt8]]
+    /// What an encoded value takes at most, before it is seen that it is too long.
+    private static let mostEncoded = longestEncodedValue + 3
+
+    /// What stands before a value: `sluice1:{user=` or `&user=`.
+    private struct Part: Sendable {
+        var dimension: Int
+        /// In `text`.
+        var bytes: Range<Int>
+    }
+
+    /// Where a tuple's parts lie in `parts`, and the most bytes that a key of it has.
+    private struct Layout: Sendable {
+        var parts: Range<Int>
+        var most: Int
+    }
+
+    private let text: [UInt8]
+    private let parts: [Part]
+    private let layouts: [Layout]
+    /// Of `per: []`.
+    private let wholeKey: [UInt8]
 
     /// - Parameter prefix: the deployment's key prefix, `sluice` unless configured.
     public init(prefix: String, rules: RuleSet) {
-        head = Array("\(prefix)1:{".utf8)
-        names = rules.dimensions.map { Array("\($0)=".utf8) }
+        let head = "\(prefix)1:{"
+        var (text, parts, layouts): ([UInt8], [Part], [Layout]) = ([], [], [])
+        for tuple in rules.tuples {
+            let first = parts.count
+            for dimension in tuple.dimensions {
+                let start = text.count
+                text += Array(((parts.count == first ? head : "&") + "\(rules.dimensions[dimension])=").utf8)
+                parts.append(Part(dimension: dimension, bytes: start..<text.count))
+            }
+            let most = parts[first...].reduce(1) { $0 + $1.bytes.count + Self.mostEncoded }
+            layouts.append(Layout(parts: first..<parts.count, most: most))
+        }
+        (self.text, self.parts, self.layouts) = (text, parts, layouts)
+        wholeKey = Array("\(head)*}".utf8)
     }
 
-    /// Appends the key of `tuple` for `request`, which carries every dimension of it.
+    /// Bytes that a key of `tuple` has at most.
+    public func most(of tuple: Int) -> Int { layouts[tuple].most + wholeKey.count }
+
+    /// Appends the key of `tuple` for `request`, which carries every dimension of it: at most `most(of:)` bytes.
     public func write(
-        _ tuple: RuleSet.Tuple,
+        _ tuple: Int,
         _ request: RequestView,
         _ index: DimensionIndex,
-        into key: inout [UInt8]
+        into key: inout ByteCursor
     ) {
-        key.append(contentsOf: head)
-        if tuple.dimensions.isEmpty {
-            key.append(UInt8(ascii: "*"))
+        let range = layouts[tuple].parts
+        guard !range.isEmpty else { return key.write(wholeKey) }
+        text.withUnsafeBytes { text in
+            for number in range {
+                key.write(UnsafeRawBufferPointer(rebasing: text[parts[number].bytes]))
+                if let value = index.value(parts[number].dimension, of: request) { Self.encode(value, into: &key) }
+            }
         }
-        for (position, dimension) in tuple.dimensions.enumerated() {
-            if position > 0 { key.append(UInt8(ascii: "&")) }
-            key.append(contentsOf: names[dimension])
-            if let value = index.value(dimension, of: request) { Self.encode(value, into: &key) }
-        }
-        key.append(UInt8(ascii: "}"))
+        key.write(byte: UInt8(ascii: "}"))
     }
 
     /// Appends `value` as it stands in a key.
     public static func encode(_ value: UnsafeRawBufferPointer, into key: inout [UInt8]) {
-        let start = key.count
+        key += Array(unsafeUninitializedCapacity: mostEncoded) { room, count in
+            let start = UnsafeMutableRawPointer(room.baseAddress!)
+            var cursor = ByteCursor(start)
+            encode(value, into: &cursor)
+            count = cursor.written(since: start)
+        }
+    }
+
+    private static func encode(_ value: UnsafeRawBufferPointer, into key: inout ByteCursor) {
+        let start = key
         for byte in value {
             if isPlain(byte) {
-                key.append(byte)
+                key.write(byte: byte)
             } else {
-                key.append(UInt8(ascii: "%"))
-                key.append(hexDigit(byte >> 4, uppercase: true))
-                key.append(hexDigit(byte & 15, uppercase: true))
+                key.write(byte: UInt8(ascii: "%"))
+                key.write(byte: hexDigit(byte >> 4, uppercase: true))
+                key.write(byte: hexDigit(byte & 15, uppercase: true))
+            }
+            guard key.written(since: start.place) <= longestEncodedValue else {
+                key = start
+                return encodeHash(of: value, into: &key)
             }
         }
-        guard key.count - start > longestEncodedValue else { return }
-        key.removeSubrange(start...)
-        key.append(UInt8(ascii: "#"))
+    }
+
+    private static func encodeHash(of value: UnsafeRawBufferPointer, into key: inout ByteCursor) {
+        key.write(byte: UInt8(ascii: "#"))
         for byte in SHA256.hash(data: value) {
-            key.append(hexDigit(byte >> 4, uppercase: false))
-            key.append(hexDigit(byte & 15, uppercase: false))
+            key.write(byte: hexDigit(byte >> 4, uppercase: false))
+            key.write(byte: hexDigit(byte & 15, uppercase: false))
         }
     }
 

@@ -11,31 +11,43 @@ public struct RuleUse: Hashable, Sendable {
 /// A request's values by the rule set's dimension numbers: scratch space, kept between requests so that matching
 /// allocates nothing.
 public struct DimensionIndex {
-    /// Per dimension of the rule set, 1 + the position of the request's entity, or 0.
-    fileprivate var entityOf: [UInt8] = []
+    @usableFromInline
+    struct Value {
+        @usableFromInline var start: UInt32
+        /// 0: the request does not carry the dimension.
+        @usableFromInline var count: UInt32
+    }
+
+    /// Per dimension of the rule set, where the request's value lies.
+    @usableFromInline var values: [Value] = []
 
     public init() {}
 
-    /// Points at the entities of `request`. An empty value is the same as an absent one.
+    /// Points at the values of `request`. An empty value is the same as an absent one.
     public mutating func fill(_ request: RequestView, in rules: RuleSet) {
-        if entityOf.count != rules.dimensions.count {
-            entityOf = Array(repeating: 0, count: rules.dimensions.count)
+        let count = rules.dimensions.count
+        if values.count != count {
+            values = Array(repeating: Value(start: 0, count: 0), count: count)
         } else {
-            for position in entityOf.indices { entityOf[position] = 0 }
+            for position in 0..<count { values[position].count = 0 }
         }
         for index in 0..<request.entityCount {
             let entity = request.entities[index]
             guard !entity.value.isEmpty else { continue }
             guard let dimension = rules.dimensionTable.find(request.slice(entity.dimension)) else { continue }
-            entityOf[dimension] = UInt8(index + 1)
+            values[dimension] = Value(start: entity.valueStart, count: entity.valueEnd - entity.valueStart)
         }
     }
 
     /// Where the value of `dimension` lies, or nil.
+    @inlinable
     public func value(_ dimension: Int, of request: RequestView) -> UnsafeRawBufferPointer? {
-        let entity = entityOf[dimension]
-        return entity == 0 ? nil : request.slice(request.entities[Int(entity) - 1].value)
+        let value = values[dimension]
+        guard value.count > 0 else { return nil }
+        return request.slice(Int(value.start)..<Int(value.start) + Int(value.count))
     }
+
+    func carries(_ dimension: Int) -> Bool { values[dimension].count > 0 }
 }
 
 extension RuleSet {
@@ -81,19 +93,25 @@ extension RuleSet {
         counts: Bool,
         anywhere: Bool = false
     ) -> RuleUse? {
-        for dimension in compiled[rule].dimensions where index.value(dimension, of: request) == nil { return nil }
+        let outline = outlines[rule]
+        for place in outline.dimensions where !index.carries(outlinedDimensions[place]) { return nil }
         // What is to join a set needs a value; who only looks at the size of one needs none.
-        if counts, let measured = distinctDimensionOfRule[rule], index.value(measured, of: request) == nil {
-            return nil
+        if counts, let measured = outline.measured, !index.carries(measured) { return nil }
+        var variant: Int? = outline.variant
+        if outline.isConditional {
+            if !anywhere, !meetsConditions(of: rule, request, index) { return nil }
+            let override = compiled[rule].overrides.winner(of: request, index)
+            variant = override.map(\.variant) ?? variant
         }
-        if !anywhere {
-            for condition in compiled[rule].when {
-                guard let value = index.value(condition.dimension, of: request) else { return nil }
-                guard condition.values.match(value) != nil else { return nil }
-            }
+        guard let variant else { return nil }
+        return RuleUse(variant: Int32(variant), tuple: outline.tuple, judges: judges, counts: counts)
+    }
+
+    private func meetsConditions(of rule: Int, _ request: RequestView, _ index: DimensionIndex) -> Bool {
+        for condition in compiled[rule].when {
+            guard let value = index.value(condition.dimension, of: request) else { return false }
+            guard condition.values.match(value) != nil else { return false }
         }
-        let override = compiled[rule].overrides.winner(of: request, index)
-        guard let variant = override.map(\.variant) ?? compiled[rule].variant else { return nil }
-        return RuleUse(variant: Int32(variant), tuple: Int16(tupleOfRule[rule]), judges: judges, counts: counts)
+        return true
     }
 }

@@ -19,6 +19,18 @@ public final class RuleSet: Sendable {
         var longestWindowMs: UInt64
     }
 
+    /// What is asked of every rule for every request, without an array in it: to copy one counts no references.
+    struct Outline: Sendable {
+        /// Places in `outlinedDimensions`.
+        var dimensions: Range<Int>
+        /// The dimension whose values it tells apart.
+        var measured: Int?
+        var variant: Int
+        var tuple: Int16
+        /// Whether it has a `when` or overrides.
+        var isConditional: Bool
+    }
+
     public let generation: UInt64
     public let rules: [Rule]
     /// A rule's own limits and each override's, numbered across all rules.
@@ -36,6 +48,8 @@ public final class RuleSet: Sendable {
     public let hasNormalizers: Bool
 
     let compiled: [CompiledRule]
+    let outlines: [Outline]
+    let outlinedDimensions: [Int]
     let dimensionTable: ByteTable
     let plans: ActionPlans
 
@@ -97,5 +111,21 @@ public final class RuleSet: Sendable {
         dimensionTable = ByteTable(names.enumerated().map { (Array($1.utf8), $0) })
 
         plans = ActionPlans(rules)
+        var outlinedDimensions: [Int] = []
+        var outlines: [Outline] = []
+        for (index, rule) in compiled.enumerated() {
+            let first = outlinedDimensions.count
+            outlinedDimensions += rule.dimensions
+            outlines.append(
+                Outline(
+                    dimensions: first..<outlinedDimensions.count,
+                    measured: distinctDimensionOfRule[index],
+                    variant: rule.variant,
+                    tuple: Int16(tupleOfRule[index]),
+                    isConditional: !rule.when.isEmpty || !rules[index].overrides.isEmpty
+                )
+            )
+        }
+        (self.outlines, self.outlinedDimensions) = (outlines, outlinedDimensions)
     }
 }
