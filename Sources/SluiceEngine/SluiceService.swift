@@ -91,9 +91,9 @@ public struct SluiceService: Service {
         core.reloader.withLockedValue { $0 = reloader }
         await reloader.recordNow()
         do {
-            let data = try await listen(settings.listeners.data, .data, core, group)
+            let data = try await Listener(.data, core).listen(on: settings.listeners.data, group)
             listeners.append(data)
-            let admin = try await listen(settings.adminEndpoint, .admin, core, group)
+            let admin = try await Listener(.admin, core).listen(on: settings.adminEndpoint, group)
             listeners.append(admin)
             var addresses = ServiceAddresses(
                 data: settings.listeners.data.bound(to: data.localAddress),
@@ -178,63 +178,6 @@ public struct SluiceService: Service {
         logger.warning("starting without Redis: answering by policy until it can be reached")
     }
 
-    // MARK: - Listeners
-
-    private func listen(
-        _ endpoint: Endpoint,
-        _ kind: ClientConnection.Kind,
-        _ core: ServiceCore,
-        _ group: MultiThreadedEventLoopGroup
-    ) async throws -> any Channel {
-        let lanes = Dictionary(uniqueKeysWithValues: core.lanes.map { (ObjectIdentifier($0.loop), $0.lane) })
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1_024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
-            .childChannelOption(
-                .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 2_048, initial: 16_384, maximum: 65_536
-                )
-            )
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let lane = lanes[ObjectIdentifier(channel.eventLoop)] else {
-                        throw ChannelError.ioOnClosedChannel
-                    }
-                    if case .tcp = endpoint {
-                        try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
-                    }
-                    let connection = ClientConnection(kind: kind, server: lane.value.server)
-                    try channel.pipeline.syncOperations.addHandler(connection)
-                }
-            }
-        do {
-            switch endpoint {
-            case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
-            case .unix(let path):
-                try await Self.checkUnused(path, group)
-                return try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
-            }
-        } catch {
-            throw ListenError(endpoint: endpoint, why: Self.words(for: error))
-        }
-    }
-
-    /// The socket of a service that is gone is replaced; that of one that lives is not.
-    private static func checkUnused(_ path: String, _ group: MultiThreadedEventLoopGroup) async throws {
-        let other = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get()
-        guard let other else { return }
-        try? await other.close()
-        throw IOError(errnoCode: EADDRINUSE, reason: "bind")
-    }
-
-    private static func words(for error: any Error) -> String {
-        if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
-        return String(describing: error)
-    }
-
     /// Runs `body` with the HTTP listener up, if there is one, and ends it afterwards.
     private func withHTTP(
         _ core: ServiceCore,
@@ -287,7 +230,7 @@ public struct SluiceService: Service {
             do {
                 try await http.value
             } catch {
-                throw ListenError(endpoint: endpoint, why: Self.words(for: error))
+                throw ListenError(endpoint: endpoint, error)
             }
             return
         }
@@ -300,12 +243,4 @@ public struct SluiceService: Service {
         await services.triggerGracefulShutdown()
         _ = await http.result
     }
-}
-
-/// A listener's address cannot be had.
-public struct ListenError: Error, CustomStringConvertible {
-    public var endpoint: Endpoint
-    public var why: String
-
-    public var description: String { "cannot listen on \(endpoint): \(why)" }
 }

@@ -1,0 +1,106 @@
+import Foundation
+import NIOCore
+import NIOPosix
+import SluiceWire
+
+/// Listens on one address and gives each connection to the event loop that has the fewest of that address.
+struct Listener: Sendable {
+    /// Thrown to let go of a socket that lives on on another loop.
+    private struct MovedOn: Error {}
+
+    private let kind: ClientConnection.Kind
+    private let lanes: [ServiceCore.Handle]
+    private let balance: LoopBalance
+
+    /// - Parameter core: has its lanes.
+    init(_ kind: ClientConnection.Kind, _ core: ServiceCore) {
+        self.kind = kind
+        lanes = core.lanes
+        balance = LoopBalance(loops: lanes.count)
+    }
+
+    /// - Throws: `ListenError` when the address cannot be had.
+    func listen(on endpoint: Endpoint, _ group: MultiThreadedEventLoopGroup) async throws -> any Channel {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try accept(channel, endpoint) }
+            }
+        do {
+            switch endpoint {
+            case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
+            case .unix(let path):
+                try await Self.checkUnused(path, group)
+                return try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+            }
+        } catch {
+            throw ListenError(endpoint: endpoint, error)
+        }
+    }
+
+    // MARK: - Connections
+
+    /// NIO has dealt the connection to a loop already, and a channel stays on its loop. Where another has fewer
+    /// connections a channel over there takes the socket, from which nothing has been read yet.
+    private func accept(_ channel: any Channel, _ endpoint: Endpoint) throws {
+        guard let own = lanes.firstIndex(where: { $0.loop === channel.eventLoop }) else {
+            throw ChannelError.ioOnClosedChannel
+        }
+        let seat = balance.seat(from: own)
+        guard seat.loop != own, let socket = try Self.copySocket(of: channel) else {
+            return try serve(channel, on: own, seat, endpoint)
+        }
+        ClientBootstrap(group: lanes[seat.loop].loop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try serve(channel, on: seat.loop, seat, endpoint) }
+            }
+            .withConnectedSocket(socket)
+            .whenFailure { _ in seat.leave() }
+        throw MovedOn()
+    }
+
+    /// The same socket under another number; nil when there is none left, and it stays where it is.
+    private static func copySocket(of channel: any Channel) throws -> NIOBSDSocket.Handle? {
+        let copy = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { fcntl($0, F_DUPFD_CLOEXEC, 0) }
+        return copy.flatMap { $0 < 0 ? nil : $0 }
+    }
+
+    private func serve(
+        _ channel: any Channel, on place: Int, _ seat: LoopBalance.Seat, _ endpoint: Endpoint
+    ) throws {
+        channel.closeFuture.whenComplete { _ in seat.leave() }
+        guard let options = channel.syncOptions else { throw ChannelError.operationUnsupported }
+        if case .tcp = endpoint { try options.setOption(.tcpOption(.tcp_nodelay), value: 1) }
+        try options.setOption(.socketOption(.so_keepalive), value: 1)
+        try options.setOption(.maxMessagesPerRead, value: 4)
+        try options.setOption(
+            .recvAllocator,
+            value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 16_384, maximum: 65_536))
+        let connection = ClientConnection(kind: kind, server: lanes[place].lane.value.server)
+        try channel.pipeline.syncOperations.addHandler(connection)
+    }
+
+    /// The socket of a service that is gone is replaced; that of one that lives is not.
+    private static func checkUnused(_ path: String, _ group: MultiThreadedEventLoopGroup) async throws {
+        let other = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get()
+        guard let other else { return }
+        try? await other.close()
+        throw IOError(errnoCode: EADDRINUSE, reason: "bind")
+    }
+}
+
+/// A listener's address cannot be had.
+public struct ListenError: Error, CustomStringConvertible {
+    public var endpoint: Endpoint
+    public var why: String
+
+    init(endpoint: Endpoint, _ error: any Error) {
+        self.endpoint = endpoint
+        why = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? String(describing: error)
+    }
+
+    public var description: String { "cannot listen on \(endpoint): \(why)" }
+}
