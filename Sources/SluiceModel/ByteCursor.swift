@@ -89,7 +89,13 @@ public struct ByteCursor {
     @inlinable
     public mutating func writeBulkHead(_ count: Int) {
         write(byte: UInt8(ascii: "$"))
-        write(decimal: count)
+        if 10...99 ~= count {
+            let tens = UInt8(truncatingIfNeeded: count) / 10
+            write(byte: UInt8(ascii: "0") + tens)
+            write(byte: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: count) - 10 * tens)
+        } else {
+            write(decimal: count)
+        }
         writeLineEnd()
     }
 

@@ -38,7 +38,9 @@ struct AnswerHeadroom {
 }
 
 /// The answer to one request before it is encoded. One is kept and refilled: it allocates nothing once it has grown.
-struct Answer {
+///
+/// Not copied: five functions look at it, and each copy would count references to all that it holds.
+struct Answer: ~Copyable {
     var verdict = Verdict.allow
     var basis = Basis.redis
     var trips: [AnswerTrip] = []

@@ -54,12 +54,12 @@ struct AnswerParts: Sendable {
     }
 
     /// Bytes that `write` writes at most.
-    func most(of answer: Answer) -> Int {
+    func most(of answer: borrowing Answer) -> Int {
         Self.besideParts + (answer.trips.count + 1) * (longestPart + Self.besidePart)
     }
 
     /// Appends the CheckResponse.
-    func write(_ answer: Answer, in rules: RuleSet, into message: inout ByteCursor) {
+    func write(_ answer: borrowing Answer, in rules: RuleSet, into message: inout ByteCursor) {
         message.write(field: 1, UInt64(answer.verdict.rawValue))
         if let listing = answer.listing { write(listing, verdict: answer.verdict, into: &message) }
         for trip in answer.trips {

@@ -30,18 +30,18 @@ struct BatchItem {
 /// One script run under construction, out, or answered. Its buffers are reused from run to run.
 ///
 /// Requests are encoded as they arrive: a key goes straight into the command, and what is kept of a request is an
-/// item and the rules it met.
+/// item and the rules it met. As in `Decider`, what every request touches is not checked for overlapping access.
 final class Batch {
     /// The rule set that every request of the batch is judged by.
-    private(set) var rules: ActiveRules
-    private(set) var items: [BatchItem] = []
-    private(set) var uses: [RuleUse] = []
+    @exclusivity(unchecked) private(set) var rules: ActiveRules
+    @exclusivity(unchecked) private(set) var items: [BatchItem] = []
+    @exclusivity(unchecked) private(set) var uses: [RuleUse] = []
     /// What the few requests name that tell which entities come up most.
-    private(set) var samples: [TopSketches.Pending] = []
+    @exclusivity(unchecked) private(set) var samples: [TopSketches.Pending] = []
     /// What lists say of the few requests that name somebody on one.
-    private(set) var effects: [ListEffect] = []
+    @exclusivity(unchecked) private(set) var effects: [ListEffect] = []
     /// Items without an answer.
-    private(set) var waiting = 0
+    @exclusivity(unchecked) private(set) var waiting = 0
     /// The whole EVALSHA, once sealed.
     private(set) var command = ByteBuffer()
     /// When it went to Redis, last.
@@ -54,9 +54,8 @@ final class Batch {
     /// When nobody waits for its completion any more.
     var expires = NIODeadline.distantFuture
     /// The caller's clock of the last request, where the service takes it.
-    private var lastAtMs: UInt64 = 0
-
-    private var writer = RunWriter()
+    @exclusivity(unchecked) private var lastAtMs: UInt64 = 0
+    @exclusivity(unchecked) private var writer = RunWriter()
 
     init(rules: ActiveRules) {
         self.rules = rules

@@ -19,18 +19,21 @@ protocol AnswerSink: AnyObject {
 ///
 /// While the link is idle a request goes out at the end of the turn that read it; while runs are out, requests gather
 /// and go together. All of it lives on the loop.
+///
+/// What every request touches is not checked for overlapping access while the program runs: a check costs about a hundred
+/// instructions, and a request would make a dozen. None of it is lent to code that can reach this object.
 final class Decider {
     let loop: any EventLoop
     let settings: ServiceSettings
     let link: RedisLink
     let lists: LoopLists
-    private(set) var rules: ActiveRules
-    private(set) var metrics = LoopMetrics()
+    @exclusivity(unchecked) private(set) var rules: ActiveRules
+    @exclusivity(unchecked) private(set) var metrics = LoopMetrics()
     weak var sink: (any AnswerSink)?
 
     private let logger: Logger
     /// Takes the next request.
-    var open: Batch
+    @exclusivity(unchecked) var open: Batch
     /// Full, waiting for their turn.
     var sealed: Deque<Batch> = []
     /// Sent, oldest first: Redis answers in order.
@@ -39,20 +42,20 @@ final class Decider {
     /// Runs at the front of `sealed` that Redis did not execute for want of the script.
     private var again = 0
     /// Requests without an answer.
-    private(set) var waiting = 0
+    @exclusivity(unchecked) private(set) var waiting = 0
     var undosWaiting = 0
-    private var isTurnScheduled = false
+    @exclusivity(unchecked) private var isTurnScheduled = false
     private var timer: Scheduled<Void>?
-    private var timerDeadline = NIODeadline.distantFuture
+    @exclusivity(unchecked) private var timerDeadline = NIODeadline.distantFuture
 
     // Scratch, kept so that a request allocates nothing.
-    var index = DimensionIndex()
-    private var met: [RuleUse] = []
-    private var answer = Answer()
+    @exclusivity(unchecked) var index = DimensionIndex()
+    @exclusivity(unchecked) private var met: [RuleUse] = []
+    @exclusivity(unchecked) private var answer = Answer()
     var normalForm: [UInt8] = []
     /// The time of the last request, where callers give it.
-    var latestAtMs: UInt64 = 0
-    private var top = TopSketches()
+    @exclusivity(unchecked) var latestAtMs: UInt64 = 0
+    @exclusivity(unchecked) private var top = TopSketches()
 
     /// A day: in a replay Redis must not expire what the events' clock still needs.
     private static let replayTTLSlackMs: UInt64 = 86_400_000
@@ -236,6 +239,8 @@ final class Decider {
     }
 
     private static let commandsForARun = 16
+    /// Runs that are kept for later: as many as wait under a load that is worth a thought.
+    private static let mostSpare = 64
 
     func takeBatch() -> Batch {
         guard let batch = spare.popLast() else { return Batch(rules: rules) }
@@ -244,7 +249,7 @@ final class Decider {
     }
 
     func recycle(_ batch: Batch) {
-        guard spare.count < settings.bounds.runsInFlight * 2 else { return }
+        guard spare.count < Self.mostSpare else { return }
         batch.completion = nil
         spare.append(batch)
     }
@@ -256,7 +261,7 @@ final class Decider {
     }
 
     private func deliver(
-        _ answer: Answer,
+        _ answer: borrowing Answer,
         to caller: Caller,
         received: NIODeadline,
         _ uses: ArraySlice<RuleUse>,
@@ -328,6 +333,7 @@ extension Decider: RedisLinkUser {
 
     func runAnswered(_ run: Batch, _ reply: Reply) {
         out.removeFirst()
+        let now = NIODeadline.now()
         defer {
             recycle(run)
             scheduleTurn()
@@ -336,7 +342,6 @@ extension Decider: RedisLinkUser {
         do throws(RunReply.Malformed) {
             var reading = try RunReply(reply)
             metrics.clockSteps &+= reading.clockSteps
-            let now = NIODeadline.now()
             metrics.countReply(micros: Self.micros(from: run.sentAt, to: now))
             try read(&reading, for: run, now)
         } catch {

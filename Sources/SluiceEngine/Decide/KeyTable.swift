@@ -26,7 +26,7 @@ struct KeyTable: ~Copyable {
     private var resp = RawBytes()
     private var keys: [Key] = []
     /// Callers choose what their keys hash by, and must not choose where they go.
-    private let seed = UInt64.random(in: .min ... .max)
+    private let hash = ByteHash(seed: .random(in: .min ... .max))
 
     init() {
         slots = Array(repeating: Slot(filling: 0, key: 0), count: 512)
@@ -114,26 +114,5 @@ struct KeyTable: ~Copyable {
             while slots[index].filling == filling { index = (index + 1) & (slots.count - 1) }
             slots[index] = Slot(filling: filling, key: Int32(number))
         }
-    }
-
-    /// Eight bytes at a time, multiplied to 128 bits and folded, as wyhash does (Wang Yi, 2019).
-    private func hash(_ key: UnsafeRawBufferPointer) -> UInt64 {
-        var hash = seed ^ UInt64(truncatingIfNeeded: key.count)
-        var offset = 0
-        while key.count - offset >= 8 {
-            hash = Self.fold(hash ^ key.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            offset += 8
-        }
-        var rest: UInt64 = 0
-        while offset < key.count {
-            rest = rest << 8 | UInt64(key[offset])
-            offset += 1
-        }
-        return Self.fold(hash ^ rest)
-    }
-
-    private static func fold(_ value: UInt64) -> UInt64 {
-        let product = value.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
-        return product.high ^ product.low
     }
 }

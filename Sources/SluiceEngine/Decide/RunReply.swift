@@ -56,12 +56,12 @@ struct RunReply {
         answer.verdict = verdict
         let trips = Int(code >> 2 & 255)
         let tightest = Int(code >> 10)
-        var walk = LimitWalk(uses: uses, plan: plan)
+        var walk = LimitWalk(from: uses.startIndex)
         if tightest > 0 {
             let remaining = try takeCount()
             let resetMs = try takeCount()
-            var place = LimitWalk(uses: uses, plan: plan)
-            guard let (variant, limit) = place.find(tightest - 1) else { throw Malformed() }
+            var place = LimitWalk(from: uses.startIndex)
+            guard let (variant, limit) = place.find(tightest - 1, among: uses, plan) else { throw Malformed() }
             answer.tightest = AnswerHeadroom(variant: variant, limit: limit, remaining: remaining, resetMs: resetMs)
         }
         for _ in 0..<trips {
@@ -69,7 +69,7 @@ struct RunReply {
             let (ordinal, isBlocked) = (place & 0xFFFF, place > 0xFFFF)
             let used = try takeCount()
             let retryAfter = try take()
-            guard let (variant, limit) = walk.find(ordinal) else { throw Malformed() }
+            guard let (variant, limit) = walk.find(ordinal, among: uses, plan) else { throw Malformed() }
             answer.trips.append(
                 AnswerTrip(
                     variant: variant,
@@ -116,18 +116,17 @@ struct InspectedLimit: Sendable {
 
 /// Finds limits by their number among the judging uses of a request, ascending.
 private struct LimitWalk {
-    private let uses: ArraySlice<RuleUse>
-    private let plan: ScriptPlan
     private var position: Int
     private var passed = 0
 
-    init(uses: ArraySlice<RuleUse>, plan: ScriptPlan) {
-        self.uses = uses
-        self.plan = plan
-        position = uses.startIndex
+    /// - Parameter position: of the first use.
+    init(from position: Int) {
+        self.position = position
     }
 
-    mutating func find(_ ordinal: Int) -> (variant: Int, limit: Int)? {
+    mutating func find(_ ordinal: Int, among uses: ArraySlice<RuleUse>, _ plan: ScriptPlan) -> (
+        variant: Int, limit: Int
+    )? {
         while position < uses.endIndex {
             let variant = Int(uses[position].variant)
             if uses[position].judges {

@@ -47,7 +47,7 @@ struct LoopMetrics: Sendable {
     ///   - rules: what it was judged by.
     ///   - isCurrent: whether that is still the rule set in force.
     mutating func count(
-        _ answer: Answer, _ uses: ArraySlice<RuleUse>, by rules: RuleSet, isCurrent: Bool, micros: UInt32
+        _ answer: borrowing Answer, _ uses: ArraySlice<RuleUse>, by rules: RuleSet, isCurrent: Bool, micros: UInt32
     ) {
         let basis = Int(answer.basis.rawValue) * Self.verdicts
         decisions[basis + Int(answer.verdict.rawValue)] &+= 1
@@ -78,7 +78,9 @@ struct LoopMetrics: Sendable {
     }
 
     /// An answer that comes after its rules were replaced: rare, and counted by name.
-    private mutating func countFormer(_ answer: Answer, _ uses: ArraySlice<RuleUse>, by rules: RuleSet) {
+    private mutating func countFormer(
+        _ answer: borrowing Answer, _ uses: ArraySlice<RuleUse>, by rules: RuleSet
+    ) {
         for use in uses where use.judges {
             let variant = rules.variants[Int(use.variant)]
             let rule = rules.rules[variant.rule]

@@ -78,6 +78,7 @@ struct TopSketches: Sendable {
     /// Copies what a sampled request names.
     private func pending(_ request: RequestView, _ index: DimensionIndex) -> Pending {
         var entities: [(dimension: Int, value: [UInt8])] = []
+        entities.reserveCapacity(dimensions.count)
         for dimension in dimensions.indices {
             if let value = index.value(dimension, of: request) { entities.append((dimension, Array(value))) }
         }

@@ -3,6 +3,8 @@ import SluiceModel
 import SluiceWire
 
 /// One client's connection: takes frames apart where they lie, and gathers the answers of a turn into one write.
+///
+/// As in `Decider`, what every request touches is not checked for overlapping access.
 final class ClientConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -26,7 +28,7 @@ final class ClientConnection: ChannelInboundHandler {
     private var isGoingAway = false
     /// Bytes of a frame that is not whole yet.
     private var partial = ByteBuffer()
-    private var outgoing = ByteBuffer()
+    @exclusivity(unchecked) private var outgoing = ByteBuffer()
     private var isEndScheduled = false
     /// Answers gathered for one write, in bytes, beyond which they go out before the next frame is read.
     private static let writeBound = 1 << 20
@@ -36,9 +38,9 @@ final class ClientConnection: ChannelInboundHandler {
     private static let prefaceDeadline = TimeAmount.seconds(5)
     /// A client that was told to go elsewhere and has all its answers may take this long to go.
     private static let farewell = TimeAmount.seconds(1)
-    private(set) var isDirty = false
+    @exclusivity(unchecked) private(set) var isDirty = false
     /// Requests without an answer.
-    private(set) var inFlight = 0
+    @exclusivity(unchecked) private(set) var inFlight = 0
 
     init(kind: Kind, server: LoopServer) {
         self.kind = kind

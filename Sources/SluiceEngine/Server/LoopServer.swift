@@ -18,7 +18,7 @@ final class LoopServer {
     /// Answers the admin methods; set once, by the lane it belongs to.
     var admin: AdminMethods!
 
-    private var connections: [ClientConnection?] = []
+    @exclusivity(unchecked) private var connections: [ClientConnection?] = []
     private var freePlaces: [Int32] = []
     private var epoch: UInt32 = 0
     private var dirty: [ClientConnection] = []

@@ -32,6 +32,11 @@ struct ProtobufReader {
 
     /// The next field's number and wire type; nil at the end.
     mutating func nextTag() throws(InvalidRequest) -> (field: UInt32, type: WireType)? {
+        // Nearly every tag there is has one byte.
+        if offset < end, 8..<0x80 ~= bytes[offset], let type = WireType(rawValue: bytes[offset] & 7) {
+            defer { offset += 1 }
+            return (UInt32(bytes[offset] >> 3), type)
+        }
         let start = offset
         let tag = try anyTag()
         guard offset - start <= Self.longestTag else { throw .malformed }
@@ -47,7 +52,16 @@ struct ProtobufReader {
         return (UInt32(tag >> 3), type)
     }
 
+    @inline(__always)
     mutating func varint() throws(InvalidRequest) -> UInt64 {
+        if offset < end, bytes[offset] < 0x80 {
+            defer { offset += 1 }
+            return UInt64(bytes[offset])
+        }
+        return try longVarint()
+    }
+
+    private mutating func longVarint() throws(InvalidRequest) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while offset < end, shift < 70 {

@@ -36,7 +36,7 @@ public struct ByteTable: Sendable {
 
     /// The slot that holds `key`, or the free one where it would go.
     private func probe(_ key: UnsafeRawBufferPointer) -> Int {
-        var index = Int(truncatingIfNeeded: Self.hash(key)) & mask
+        var index = Int(truncatingIfNeeded: ByteHash(seed: 0)(key)) & mask
         while true {
             let slot = slots[index]
             if slot.value < 0 { return index }
@@ -52,7 +52,8 @@ public struct ByteTable: Sendable {
         }
     }
 
-    /// FNV-1a, 64 bits (Fowler, Noll, Vo), folded so that the low bits depend on all of it.
+    /// FNV-1a, 64 bits (Fowler, Noll, Vo), folded so that the low bits depend on all of it. Cells in Redis carry it: it
+    /// stays what it is.
     @inlinable
     public static func hash(_ key: UnsafeRawBufferPointer) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
