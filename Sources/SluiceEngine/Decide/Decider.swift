@@ -39,6 +39,7 @@ final class Decider {
     /// Sent, oldest first: Redis answers in order.
     private var out: Deque<Batch> = []
     private var spare: [Batch] = []
+    private(set) var pace = RunPace()
     /// Runs at the front of `sealed` that Redis did not execute for want of the script.
     private var again = 0
     /// Requests without an answer.
@@ -149,7 +150,9 @@ final class Decider {
             sink?.refuse(caller, .resourceExhausted, "too many requests are waiting")
             return
         }
-        if open.items.count >= settings.bounds.requestsPerRun || !open.takes(atMs: request.atMs) {
+        if open.items.count >= settings.bounds.requestsPerRun || open.cells >= pace.cellsPerRun
+            || !open.takes(atMs: request.atMs)
+        {
             sealed.append(open)
             open = takeBatch()
         }
@@ -334,6 +337,7 @@ extension Decider: RedisLinkUser {
     func runAnswered(_ run: Batch, _ reply: Reply) {
         out.removeFirst()
         let now = NIODeadline.now()
+        pace.answered(cells: run.cells, at: now, isBusy: !out.isEmpty)
         defer {
             recycle(run)
             scheduleTurn()
@@ -374,6 +378,7 @@ extension Decider: RedisLinkUser {
 
     func runFailed(_ run: Batch, _ outcome: RunOutcome) {
         out.removeFirst()
+        pace.pause()
         switch outcome {
         case .notExecuted(.noScript):
             // The script is being loaded; these go again in the order they were in, ahead of all others.

@@ -45,8 +45,8 @@ public struct ServiceSettings: Sendable {
         public var inFlightPerConnection = 4_096
         /// Requests of one event loop without an answer.
         public var waitingPerLoop = 65_536
-        /// Requests in one script run. A run holds Redis for all of them.
-        public var requestsPerRun = 32
+        /// Requests in one script run, which holds Redis for all of them; see `RunPace` for the bound in time.
+        public var requestsPerRun = 64
         /// Undos of one loop that wait for Redis at once; more are refused.
         public var undosPerLoop = 1_024
         /// Script runs out at once, per event loop.
