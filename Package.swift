@@ -37,10 +37,11 @@ let package = Package(
             name: "LuaScripts",
             path: "lua",
             resources: [
-                .embedInCode("cells.lua"), .embedInCode("sets.lua"), .embedInCode("events.lua"),
-                .embedInCode("origins.lua"), .embedInCode("decide.lua"), .embedInCode("decide-judge.lua"),
-                .embedInCode("decide-write.lua"), .embedInCode("undo.lua"), .embedInCode("unblock.lua"),
-                .embedInCode("reset.lua"), .embedInCode("windows.lua"),
+                .embedInCode("names.lua"), .embedInCode("cells.lua"), .embedInCode("sets.lua"),
+                .embedInCode("events.lua"), .embedInCode("origins.lua"), .embedInCode("decide.lua"),
+                .embedInCode("decide-general.lua"), .embedInCode("decide-judge.lua"),
+                .embedInCode("decide-write.lua"), .embedInCode("decide-plain.lua"), .embedInCode("undo.lua"),
+                .embedInCode("unblock.lua"), .embedInCode("reset.lua"), .embedInCode("windows.lua"),
                 .embedInCode("listings.lua"),
             ],
             swiftSettings: swiftSettings

@@ -1,6 +1,5 @@
-#!lua flags=allow-cross-slot-keys
--- Cells: counters as they lie in the fields of an entity's hash, from bytes to numbers and back. The first part of the
--- scripts decide, undo and unblock; sets.lua has those of distinct values.
+-- Cells: counters as they lie in the fields of an entity's hash, from bytes to numbers and back. A part of the scripts
+-- decide, undo and unblock; sets.lua has those of distinct values.
 --
 -- A cell, big-endian:
 --   version 1 | flags: 0-1 measure, 2 tick length present, 3 blocks present, 4 life present | offset width << 4,
@@ -9,12 +8,6 @@
 --   alone:
 --   count, sum   [tick length (5)] | base tick (6) | total weight (weight width + 1) | pairs: tick - base, weight
 --   distinct     fingerprint of the dimension (2) | base tick (6) | entries, see sets.lua
-
-local unpack_, pack = struct.unpack, struct.pack
-local byte, sub, rep, find = string.byte, string.sub, string.rep, string.find
-local call, pcall_ = redis.call, redis.pcall
-local EXACT = 9007199254740991
-local POW = { 256, 65536, 16777216, 4294967296, 1099511627776, 281474976710656, 72057594037927936, EXACT * 2048 }
 
 -- What is known of counters, by number: window and tick length in ms, cap on pairs (0: none), measure (0 count, 1 sum,
 -- 2 distinct) with the fingerprint of its dimension, field, fingerprint and text of the tuple's fields, birth.

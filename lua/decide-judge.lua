@@ -1,12 +1,8 @@
--- Sixth part of the decide script: judging, counting and answering. See decide.lua for the contract.
+-- Judging, counting and answering, whatever the request and its cells. See decide.lua for the contract.
 
--- 4. Judge the requests in order, each on what those before it left.
-local clock = call('TIME')
-local redisNow = clock[1] * 1000 + (clock[2] - clock[2] % 1000) / 1000
 -- What the next cell is marked with when its first event is counted.
-local ownLife = clock[2] % 65536
-local reply, r = { redisNow, 0 }, 2
-local steps, FOREVER = 0, 281474976710655
+local ownLife = micros % 65536
+local FOREVER = 281474976710655
 
 -- Of the request being judged.
 local useVariant, useJudges, useCounts, useCells, useMember, ownDenial = {}, {}, {}, {}, {}, {}
@@ -243,8 +239,10 @@ local function remember(e, verdict, wait, counted)
   e.ends, e.counted = ends, counted
 end
 
-for request = 1, nRequests do
-  item = request
+-- Judges the request whose words begin at `from`, and answers it behind the first `answered` numbers of the reply;
+-- returns where the words of the next begin, and how many numbers there are.
+local function decide(request, from, answered)
+  item, p, r = request, from, answered
   local op, cost = A[p], A[p + 1] * 65536 + A[p + 2]
   p = p + 3
   local mode, age, amount, e, listing, left = op % 4, false, 0, nil, 0, 0
@@ -276,7 +274,9 @@ for request = 1, nRequests do
   for u = 1, uses do
     local flags = A[p + 1]
     useVariant[u], useJudges[u], useCounts[u], useCells[u] = A[p], flags % 2 == 1, flags % 4 >= 2, p + 1
+    local cells = p + 1
     p = p + 2 + vCounters[A[p]]
+    for i = cells + 1, p - 1 do takeOver(keyNumber[A[i]]) end
     if flags >= 4 then
       useMember[u] = sub(words, 2 * p - 1, 2 * p + 14)
       p = p + 8
@@ -351,4 +351,5 @@ for request = 1, nRequests do
       if changedBy[steppedCell[i]] == item then steps = steps + 1 end
     end
   end
+  return p, r
 end

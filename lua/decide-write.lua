@@ -1,9 +1,7 @@
--- Last part of the decide script: writing. See decide.lua for the contract.
-
--- 5. Write what changed: one HSET for each entity, in parts of 500 fields where it has more.
-local textOf = {}
+-- Writing what requests that were judged in general have changed. See decide.lua for the contract.
 
 -- Redis would print a number with %.17g, dear and once for each key; most keys of a run end at few different times.
+local textOf = {}
 local function text(number)
   local known = textOf[number]
   if not known then
@@ -28,21 +26,9 @@ local function isAwaited(field, inForce, have, begun)
   return false
 end
 
--- Events first: a user of Redis who may not write them writes nothing.
-for i = 1, nEvents do
-  local e = events[i]
-  if e.changed then
-    local parts = {}
-    for j = 1, #e.counted do
-      local c, counter, time, weight, own, member = unpack(e.counted[j], 1, 6)
-      parts[j] = countedOf(keyOf[c], cField[counter], cMeasure[counter], time, weight, own, member)
-    end
-    e.counted = table.concat(parts)
-    writeEvent(e, e.at, slack)
-  end
-end
 
-for k = 1, nKeys do
+-- One HSET for each key, in parts of 500 fields where it has more.
+local function writeKey(k)
   local key, list = KEYS[k], cellsOf[k]
   local args, n, need, sweep = nil, 0, 0, false
   local oneField, oneValue
@@ -115,5 +101,23 @@ for k = 1, nKeys do
     end
   end
 end
-reply[2] = steps
-return reply
+
+-- Events first: a user of Redis who may not write them writes nothing. Returns how many clock steps were corrected.
+local function write()
+  for i = 1, nEvents do
+    local e = events[i]
+    if e.changed then
+      local parts = {}
+      for j = 1, #e.counted do
+        local c, counter, time, weight, own, member = unpack(e.counted[j], 1, 6)
+        parts[j] = countedOf(keyOf[c], cField[counter], cMeasure[counter], time, weight, own, member)
+      end
+      e.counted = table.concat(parts)
+      writeEvent(e, e.at, slack)
+    end
+  end
+  for i = 1, nTaken do writeKey(taken[i]) end
+  return steps
+end
+
+return decide, write

@@ -1,9 +1,11 @@
--- Judges and counts one batch of requests in one atomic step. The script is cells.lua, sets.lua, events.lua,
--- origins.lua, this file, decide-judge.lua and decide-write.lua, one behind the other.
+-- Judges and counts one batch of requests in one atomic step. The script is a function `general`, made of names.lua,
+-- decide-general.lua, cells.lua, sets.lua, events.lua, origins.lua, decide-judge.lua and decide-write.lua; then
+-- names.lua once more, this file and decide-plain.lua.
 --
 -- KEYS     the batch's entity hashes, each once; then the keys of its events, each once
--- ARGV[1]  the batch as big-endian unsigned 16-bit words (see below)
--- ARGV[2…] for each variant of V: `|field|field|…` of every rule in force on its tuple,
+-- ARGV[1]  numbers, big-endian, 7 bytes each (see below)
+-- ARGV[2]  words, big-endian, unsigned, 16 bits each
+-- ARGV[3…] for each variant of V: `|field|field|…` of every rule in force on its tuple,
 --          then the field of each of its counters, `<rule>/<window in ms>`
 -- returns  one flat array of integers: now in ms, clock steps corrected, then for each request:
 --            code = verdict + 4 * trips + 1024 * (ordinal of the tightest limit + 1, or 0); -1: unreadable cell
@@ -14,13 +16,13 @@
 --          an inspection with its number of limits, then used, reset_ms, blocked_ms and step of the block of each.
 --          Limits are numbered from 0 over the judging uses of the request, in order.
 --
--- The words: variants, groups, requests, events, ttl slack in ms (2), how long an event is remembered in ms (2); then
--- three sections.
+-- The numbers: variants, groups, requests, events, ttl slack in ms, how long an event is remembered in ms, the time of
+-- the first request in ms where the callers give it, else 0; then
 --   V  per variant   flags (1 attempts, 2 shadow, 4 births follow), fingerprint of the tuple's fields, measure,
---                    fingerprint of its dimension, counters, limits; per counter: window (3), tick length (3), cap on
---                    pairs (0: none), [birth (3): since when the window is in force, in ms];
---                    per limit: counter from 0, max (4), verdict + 4 * steps of block_for, for each of those its
---                    length (3)
+--                    fingerprint of its dimension, counters, limits; per counter: window, tick length, cap on pairs
+--                    (0: none), [birth: since when the window is in force, in ms]; per limit: counter from 1, max,
+--                    verdict, steps of block_for, the length of each of those
+-- The words, two sections; a number in brackets is how many words a value takes:
 --   G  per group     key from 1, cells, then the batch-wide number of each cell's counter (from 1);
 --                    cells are numbered from 1 in the order they appear here
 --   R  per request   op (0 check, 1 peek, 2 record, 3 inspect; and what follows: +4 age, +8 time, +16 event, +32
@@ -30,13 +32,22 @@
 --                    (8)]
 --
 -- The race this prevents: two requests that both read a counter before either has written it, which is how
--- separate reads and writes admit more than the limit. All cells are decoded and all requests judged before
--- the first write, and nothing can fail after it.
+-- separate reads and writes admit more than the limit. All cells are read and all requests judged before the first
+-- write, and nothing can fail after it.
 
--- 1. The words of the batch, at most 4,000 at a time: the Lua stack ends at 8,000.
-local words, A = ARGV[1], nil
+-- 1. Numbers and words of the batch. Of words at most 4,000 at a time: the Lua stack ends at 8,000.
+local V, A = ARGV[1], ARGV[2]
+local words = A
 do
-  local count = #words / 2
+  local count = #V / 7
+  if count <= 1000 then
+    V = { unpack_('>' .. rep('I7', count), V) }
+  else
+    local parts = {}
+    for i = 1, count do parts[i] = unpack_('>I7', V, i * 7 - 6) end
+    V = parts
+  end
+  count = #words / 2
   if count <= 4000 then
     A = { unpack_('>' .. rep('H', count), words) }
   else
@@ -48,106 +59,47 @@ do
     end
   end
 end
-local nVariants, nGroups, nRequests, nEvents = A[1], A[2], A[3], A[4]
-local slack, memory = A[5] * 65536 + A[6], A[7] * 65536 + A[8]
-local p = 9
 
--- 2. Variants: counter configuration by batch-wide counter number, limits by variant.
-local vFlags, vMeasure, vCounters, vLimits, vFirst, vLimitFirst = {}, {}, {}, {}, {}, {}
-local lCounter, lMax, lVerdict, lSteps = {}, {}, {}, {}
+local clock = call('TIME')
+local redisNow = clock[1] * 1000 + (clock[2] - clock[2] % 1000) / 1000
+-- The time of the request being judged; the first one's to begin with.
+local now = V[7] > 0 and V[7] or redisNow
+
+-- 2. Counters and variants, each one table. Where things lie in them:
+-- of a counter, the tick length, the ticks of a window, the tick of `now`, the flags of its plain cells, their shapes by
+-- their widths, the shape of a new cell, the least max of its limits, field, fingerprint of the tuple, measure, and when
+-- a cell that is hit now ends, in the words of Redis; then, for the general part alone, cap on pairs, window,
+-- fingerprint of the dimension, fields of the tuple, birth;
+local TICK, TICKS, NOW, MARKS, SHAPES, NEW, MOST, FIELD, PRINT, MEASURE, ENDS = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+-- of a variant, flags, measure, how many counters it has, and for each limit its counter from 1, max, verdict and steps.
+local FLAGS, KIND, COUNTERS, LIMITS = 1, 2, 3, 4
+local counters, variants = {}, {}
 do
-  local arg, c, l = 2, 0, 0
-  for v = 1, nVariants do
-    local flags, young = A[p], false
-    if flags >= 4 then flags, young = flags - 4, true end
-    local print, measure, kind, counters, limits = A[p + 1], A[p + 2], A[p + 3], A[p + 4], A[p + 5]
-    vFlags[v], vMeasure[v], vCounters[v], vLimits[v], vFirst[v], vLimitFirst[v] = flags, measure, counters, limits, c, l
-    local fields = ARGV[arg]
-    p, arg = p + 6, arg + 1
-    for _ = 1, counters do
+  local arg, c, i = 3, 0, 8
+  for v = 1, V[1] do
+    local flags, print, measure, kind, n, limits = V[i], V[i + 1], V[i + 2], V[i + 3], V[i + 4], V[i + 5]
+    local fields, ofLimits, birth, isYoung = ARGV[arg], {}, false, flags > 3
+    i, arg = i + 6, arg + 1
+    local before = c
+    for _ = 1, n do
+      local window, s = V[i], V[i + 1]
       c = c + 1
-      cWindow[c] = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
-      cTick[c] = (A[p + 3] * 65536 + A[p + 4]) * 65536 + A[p + 5]
-      cCap[c], cMeasure[c], cKind[c], cPrint[c], cFields[c] = A[p + 6], measure, kind, print, fields
-      cField[c] = ARGV[arg]
-      p, arg = p + 7, arg + 1
-      if young then
-        cBirth[c] = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
-        p = p + 3
-      end
+      if isYoung then birth = V[i + 3] end
+      counters[c] = {
+        s, math.ceil(window / s), (now - now % s) / s, s > 1 and measure + 4 or measure, {}, false, EXACT,
+        ARGV[arg], print, measure, false, V[i + 2], window, kind, fields, birth,
+      }
+      i, arg = i + (isYoung and 4 or 3), arg + 1
     end
-    for _ = 1, limits do
-      l = l + 1
-      lCounter[l] = A[p] + 1
-      lMax[l] = ((A[p + 1] * 65536 + A[p + 2]) * 65536 + A[p + 3]) * 65536 + A[p + 4]
-      local verdict = A[p + 5] % 4
-      local steps = (A[p + 5] - verdict) / 4
-      lVerdict[l], lSteps[l] = verdict, false
-      p = p + 6
+    for l = 1, limits * 4, 4 do
+      local steps, counter = V[i + 3], counters[before + V[i]]
+      if V[i + 1] < counter[MOST] then counter[MOST] = V[i + 1] end
+      ofLimits[l], ofLimits[l + 1], ofLimits[l + 2], ofLimits[l + 3] = V[i], V[i + 1], V[i + 2], false
+      i = i + 4
       if steps > 0 then
-        local lengths = {}
-        for i = 1, steps do
-          lengths[i] = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
-          p = p + 3
-        end
-        lSteps[l] = lengths
+        ofLimits[l + 3], i = { unpack(V, i, i + steps - 1) }, i + steps
       end
     end
+    variants[v] = { isYoung and flags - 4 or flags, measure, n, ofLimits }
   end
 end
-
--- 3. Read and decode every cell and every event.
-local nKeys = #KEYS - nEvents
-local cellsOf, keyOf, cell = {}, {}, 0
--- Of keys that lack a field: the fields they have.
-local namesOf, lacking = {}, {}
-for _ = 1, nGroups do
-  local k, m = A[p], A[p + 1]
-  local list = cellsOf[k]
-  if not list then
-    list = {}
-    cellsOf[k] = list
-  end
-  if m == 1 then
-    cell = cell + 1
-    local counter = A[p + 2]
-    local value = pcall_('HGET', KEYS[k], cField[counter])
-    if type(value) == 'table' then
-      bad[cell] = true
-    else
-      load(cell, counter, value)
-      if not value then lacking[k] = true end
-    end
-    list[#list + 1], keyOf[cell] = cell, KEYS[k]
-  else
-    -- In parts: the Lua stack holds 8,000 values.
-    for from = 1, m, 4000 do
-      local fields, some = {}, m - from + 1
-      if some > 4000 then some = 4000 end
-      for j = 1, some do fields[j] = cField[A[p + from + j]] end
-      local values = pcall_('HMGET', KEYS[k], unpack(fields))
-      for j = 1, some do
-        cell = cell + 1
-        if values.err then
-          bad[cell] = true
-        else
-          load(cell, A[p + from + j], values[j])
-          if not values[j] then lacking[k] = true end
-        end
-        list[#list + 1], keyOf[cell] = cell, KEYS[k]
-      end
-    end
-  end
-  p = p + 2 + m
-end
-for k in pairs(lacking) do
-  local names = call('HKEYS', KEYS[k])
-  namesOf[k] = names
-  if #names > 0 then
-    for _, c in ipairs(cellsOf[k]) do
-      if not raw[c] and not bad[c] then seek(c, KEYS[k], names) end
-    end
-  end
-end
-local events = {}
-for e = 1, nEvents do events[e] = readEvent(KEYS[nKeys + e]) end

@@ -1,5 +1,5 @@
--- Fourth part of the decide script: bringing cells to now, and what a missing counter starts from. See decide.lua for
--- the contract.
+-- Bringing cells to now, and what a missing counter starts from. A part of the decide script; see decide.lua for the
+-- contract.
 
 -- Brings a cell to `now`; returns the tick to judge at, in the cell's own ticks or, once it is empty, in those that it
 -- will be given, and whether the clock had been set back.

@@ -220,9 +220,13 @@ local function bytesOf(c, counter, now)
   return pack('>BBBI2', 1, measure + flags, 0, print) .. extras
 end
 
--- Until when the cell means anything, in ms.
+-- Until when the cell means anything, in ms; two slices at a time, so that its key is told nothing every other slice.
 local function needOf(c)
-  local ends = last[c] and (last[c] + ticks[c] + 1) * tick[c] or 0
+  local k, ends = last[c], 0
+  if k then
+    if tick[c] > 1 then k = k - k % 2 + 1 end
+    ends = (k + ticks[c] + 1) * tick[c]
+  end
   for _, state in pairs(blocks[c] or {}) do
     if state[2] + state[1] * state[3] > ends then ends = state[2] + state[1] * state[3] end
   end

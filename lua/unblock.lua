@@ -1,4 +1,5 @@
--- Lifts the blocks of one entity tuple, and forgets how far they had escalated. The script is cells.lua and this file.
+-- Lifts the blocks of one entity tuple, and forgets how far they had escalated. The script is names.lua, cells.lua
+-- and this file.
 --
 -- KEYS[1]  the entity's hash
 -- ARGV[1]  the caller's time in ms, '' for Redis time

@@ -1,5 +1,5 @@
--- Takes back what an event counted, once. The script is cells.lua, sets.lua, events.lua and this file, one behind the
--- other.
+-- Takes back what an event counted, once. The script is names.lua, cells.lua, sets.lua, events.lua and this file, one
+-- behind the other.
 --
 -- KEYS     the event's keys: of its check, of its record
 -- ARGV     the cost and the amount to take back, '0' for all; the caller's time in ms, '' for Redis time; how long an

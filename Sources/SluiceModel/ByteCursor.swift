@@ -30,6 +30,14 @@ public struct ByteCursor {
         for index in (0..<count).reversed() { write(UInt16(truncatingIfNeeded: value >> (16 * UInt64(index)))) }
     }
 
+    /// A number below 2^56 in seven bytes, big-endian.
+    @inlinable
+    public mutating func write(number: UInt64) {
+        write(UInt8(truncatingIfNeeded: number >> 48))
+        write(UInt16(truncatingIfNeeded: number >> 32))
+        write(UInt32(truncatingIfNeeded: number))
+    }
+
     @inlinable
     public mutating func write(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }

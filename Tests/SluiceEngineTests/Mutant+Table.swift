@@ -1,6 +1,6 @@
 /// One comparison, one bound or one guard each, file by file.
 extension Mutant {
-    static let byPart: [[Mutant]] = [cells, sets, events, undo, judging, origins, reading, writing]
+    static let byPart: [[Mutant]] = [cells, sets, events, undo, judging, origins, reading, plain, writing]
     static let all = byPart.flatMap { $0 }
 
     private static let cells: [Mutant] = [
@@ -205,14 +205,55 @@ extension Mutant {
 
     private static let reading: [Mutant] = [
         Mutant(
-            "one missing counter starts from nothing", in: .decide,
-            "      if not value then lacking[k] = true end\n    end\n    list", becomes: "    end\n    list"),
+            "missing counters start from nothing", in: .decideGeneral,
+            "if not value then namesOf[k] = namesOf[k] or call('HKEYS', KEYS[k]) end", becomes: ""),
         Mutant(
-            "several missing counters start from nothing", in: .decide,
-            "          if not values[j] then lacking[k] = true end\n", becomes: ""),
+            "block_for has one step", in: .decide, "unpack(V, i, i + steps - 1)", becomes: "unpack(V, i, i)"),
+    ]
+
+    private static let plain: [Mutant] = [
         Mutant(
-            "block_for has one step", in: .decide, "for i = 1, steps do\n          lengths",
-            becomes: "for i = 1, 1 do\n          lengths"),
+            "a plain cell takes one more than its limits", in: .decidePlain, "not cell or w > cell[ROOM]",
+            becomes: "not cell or w > cell[ROOM] + 1"),
+        Mutant(
+            "what is only judged never trips", in: .decidePlain, "not cell or cell[ROOM] < 1", becomes: "not cell",
+            caughtBy: .smallScope(.guarding)),
+        Mutant(
+            "a plain cell has no limits", in: .decidePlain,
+            "  if counter[7] - sum < room then room = counter[7] - sum end\n", becomes: ""),
+        Mutant(
+            "a weight grows wider than its bytes", in: .decidePlain,
+            "if shape[4] - 1 - lw < room then room = shape[4] - 1 - lw end", becomes: "",
+            caughtBy: .smallScope(.growing)),
+        Mutant(
+            "a pair too old stays", in: .decidePlain, "until o >= floor", becomes: "until o >= floor - 1",
+            caughtBy: .smallScope(.expiring)),
+        Mutant("a pair still young goes", in: .decidePlain, "  if o < floor then", becomes: "  if o <= floor then"),
+        Mutant("what is dropped still weighs", in: .decidePlain, "      sum = sum - w\n", becomes: ""),
+        Mutant(
+            "a pair ahead of now is counted on", in: .decidePlain, "  if k < l then return false end\n", becomes: ""),
+        Mutant(
+            "a base moves and its pairs stay", in: .decidePlain, "later - o, weight", becomes: "later, weight",
+            caughtBy: .smallScope(.moving)),
+        Mutant(
+            "a cell of other rules is plain", in: .decidePlain, "if print ~= counter[9] or s ~= counter[1] then",
+            becomes: "if s ~= counter[1] then"),
+        Mutant(
+            "a key is new whatever it holds", in: .decidePlain, "call('EXISTS', key) == 0", becomes: "true"),
+        Mutant(
+            "of equally tight plain limits the last is told", in: .decidePlain, "remaining / max < least",
+            becomes: "remaining / max <= least"),
+        Mutant(
+            "limits of shadow rules are not numbered", in: .decidePlain, "ordinal = ordinal + #limits / 4", becomes: ""),
+        Mutant("a peek counts", in: .decidePlain, "if flags > 1 and mode ~= 1 then", becomes: "if flags > 1 then"),
+        Mutant(
+            "a plain sum adds up costs", in: .decidePlain,
+            "        if variant[KIND] == 1 then w = amount end\n        for i", becomes: "        for i"),
+        Mutant(
+            "the callers' clock stands still", in: .decidePlain, "          goOn()\n", becomes: ""),
+        Mutant(
+            "what plain requests left is not taken over", in: .decideGeneral,
+            "load(c, counter, bytesOfPlain(cell))", becomes: "load(c, counter, cell[14])"),
     ]
 
     private static let writing: [Mutant] = [

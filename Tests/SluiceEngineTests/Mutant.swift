@@ -56,12 +56,13 @@ struct Mutant: Sendable, CustomTestStringConvertible {
         }
         let changed = Array(pieces.joined(separator: replacement).utf8)
         return LoadedScript.allCases.map { script in
-            let parts =
-                switch script {
-                case .decide: LuaScripts.decideParts
-                case .undo: LuaScripts.undoParts
-                }
-            return parts.flatMap { $0 == part ? changed : $0.source }
+            let source = { $0 == part ? changed : $0.source } as (LuaScripts.Part) -> [UInt8]
+            return
+                switch script
+            {
+            case .decide: LuaScripts.decide(source)
+            case .undo: LuaScripts.undo(source)
+            }
         }
     }
 }
@@ -72,6 +73,23 @@ extension SmallScope {
     /// A maximum of 0 that is passed: one pair is kept.
     static let filled = passed(max: 0, costs: [1], spans: [0, 1, 5])
     static let widths = passed(max: 2, costs: [1, 255, 256], spans: [0, 1, 55, 200], windowMs: 200)
+
+    /// Weights that outgrow a byte, under a limit that lets them.
+    static let growing = SmallScope(
+        rules: [.perUser(max: 1_000, windowMs: 4, exactUpTo: 1_024)],
+        operations: .each([1, 255].map { .init("a", cost: $0) }, afterMs: [0, 1]), depth: 4)
+    /// Ticks that outgrow a byte while an older pair still counts.
+    static let moving = SmallScope(
+        rules: [.perUser(max: 50, windowMs: 200)], operations: .each([.init("a")], afterMs: [100, 190]), depth: 7)
+    /// Several pairs that expire at once, and others that do not.
+    static let expiring = SmallScope(
+        rules: [.perUser(max: 10, windowMs: 4)], operations: .each([.init("a")], afterMs: [1, 2, 3, 4]), depth: 5)
+    /// What one action did guards another.
+    static var guarding: SmallScope {
+        var rule = Rule.perUser(max: 2, windowMs: 4)
+        rule.count = [Pattern("b")]
+        return SmallScope(rules: [rule], operations: .each([.init("a"), .init("b")], afterMs: [0, 1, 5]), depth: 5)
+    }
 
     private static func passed(max: UInt64, costs: [UInt64], spans: [Int], windowMs: UInt64 = 4) -> SmallScope {
         SmallScope(

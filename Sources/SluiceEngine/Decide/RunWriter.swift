@@ -37,12 +37,17 @@ struct RunWriter: ~Copyable {
     /// Of a command beside keys, words and arguments.
     private static let commandBytes = 256
 
+    /// Of one of the script's numbers.
+    private static let numberBytes = 7
+
     private(set) var operationCount = 0
+    /// The caller's time of the first request that has one.
+    private var firstAtMs: UInt64?
     /// Uses of cells by requests.
     private(set) var cellCount = 0
     private var keys = KeyTable()
     private var events = KeyTable()
-    private var variantWords = RawBytes()
+    private var variantNumbers = RawBytes()
     private var groupWords = RawBytes()
     private var requestWords = RawBytes()
     private var arguments = RawBytes()
@@ -63,10 +68,11 @@ struct RunWriter: ~Copyable {
 
     mutating func reset(_ rules: ActiveRules) {
         operationCount = 0
+        firstAtMs = nil
         cellCount = 0
         keys.removeAll()
         events.removeAll()
-        variantWords.removeAll()
+        variantNumbers.removeAll()
         groupWords.removeAll()
         requestWords.removeAll()
         arguments.removeAll()
@@ -113,6 +119,7 @@ struct RunWriter: ~Copyable {
         _ rules: ActiveRules
     ) {
         operationCount += 1
+        firstAtMs = firstAtMs ?? request.atMs
         var operation = operation
         var cells = 0
         for use in met {
@@ -222,8 +229,8 @@ struct RunWriter: ~Copyable {
             number: UInt16(usedVariants.count), firstCounter: UInt16(counterCount + 1))
         counterCount += plan.fields.count
         rules.plan.bytes.withUnsafeBytes { bytes in
-            variantWords.append(atMost: plan.words.count) {
-                $0.write(UnsafeRawBufferPointer(rebasing: bytes[plan.words]))
+            variantNumbers.append(atMost: plan.numbers.count) {
+                $0.write(UnsafeRawBufferPointer(rebasing: bytes[plan.numbers]))
             }
             arguments.append(atMost: plan.arguments.count) {
                 $0.write(UnsafeRawBufferPointer(rebasing: bytes[plan.arguments]))
@@ -250,13 +257,14 @@ struct RunWriter: ~Copyable {
     ///   - ttlSlackMs: added to every TTL where the caller's clock is used, which is not the one Redis expires by.
     func writeCommand(script: [UInt8], ttlSlackMs: UInt64, _ rules: ActiveRules, into command: inout ByteBuffer) {
         let keyCount = keys.count + events.count
-        let wordCount = 16 + variantWords.count + groupWords.count + requestWords.count
+        let numbersCount = 7 * Self.numberBytes + variantNumbers.count
+        let wordsCount = groupWords.count + requestWords.count
         let most =
-            Self.commandBytes + script.count + keys.bulkStrings.count + events.bulkStrings.count + wordCount
-            + arguments.count
+            Self.commandBytes + script.count + keys.bulkStrings.count + events.bulkStrings.count
+            + numbersCount + wordsCount + arguments.count
         command.write(atMost: most) { cursor in
             cursor.write(byte: UInt8(ascii: "*"))
-            cursor.write(decimal: 4 + keyCount + argumentCount)
+            cursor.write(decimal: 5 + keyCount + argumentCount)
             cursor.write("\r\n$7\r\nEVALSHA\r\n")
             cursor.writeBulkHead(script.count)
             cursor.write(script)
@@ -266,14 +274,17 @@ struct RunWriter: ~Copyable {
             cursor.writeLineEnd()
             cursor.write(keys.bulkStrings)
             cursor.write(events.bulkStrings)
-            cursor.writeBulkHead(wordCount)
-            cursor.write(UInt16(usedVariants.count))
-            cursor.write(UInt16(groupCount))
-            cursor.write(UInt16(operationCount))
-            cursor.write(UInt16(events.count))
-            cursor.write(ttlSlackMs, words: 2)
-            cursor.write(rules.file.eventMemoryMs, words: 2)
-            cursor.write(variantWords.bytes)
+            cursor.writeBulkHead(numbersCount)
+            cursor.write(number: UInt64(usedVariants.count))
+            cursor.write(number: UInt64(groupCount))
+            cursor.write(number: UInt64(operationCount))
+            cursor.write(number: UInt64(events.count))
+            cursor.write(number: ttlSlackMs)
+            cursor.write(number: rules.file.eventMemoryMs)
+            cursor.write(number: firstAtMs ?? 0)
+            cursor.write(variantNumbers.bytes)
+            cursor.writeLineEnd()
+            cursor.writeBulkHead(wordsCount)
             cursor.write(groupWords.bytes)
             cursor.write(requestWords.bytes)
             cursor.writeLineEnd()

@@ -5,8 +5,8 @@ import SluiceModel
 struct ScriptPlan: Sendable {
     /// Without an array of its own: to look at one counts no references.
     struct Variant: Sendable {
-        /// Section V of the script's words, in `bytes`.
-        var words: Range<Int>
+        /// Section V of the script's numbers, in `bytes`.
+        var numbers: Range<Int>
         /// Arguments behind the words, in RESP: the fields of the tuple, then the field of each counter. In `bytes`.
         var arguments: Range<Int>
         var argumentCount: Int
@@ -36,34 +36,34 @@ struct ScriptPlan: Sendable {
         variants = rules.variants.map { variant in
             let rule = rules.rules[variant.rule]
             let tuple = rules.tupleOfRule[variant.rule]
-            var words = ByteBuffer()
+            var section = ByteBuffer()
             let isYoung = variant.counters.contains { births[$0.field] != nil }
-            let flags: UInt16 = (rule.counting == .attempts ? 1 : 0) + (rule.shadow ? 2 : 0) + (isYoung ? 4 : 0)
-            words.writeMultipleIntegers(flags, prints[tuple], Self.code(of: rule.measure), Self.kind(of: rule.measure))
-            words.writeMultipleIntegers(UInt16(variant.counters.count), UInt16(variant.limits.count))
+            let flags: UInt64 = (rule.counting == .attempts ? 1 : 0) + (rule.shadow ? 2 : 0) + (isYoung ? 4 : 0)
+            section.writeNumbers([
+                flags, UInt64(prints[tuple]), Self.code(of: rule.measure), UInt64(Self.kind(of: rule.measure)),
+                UInt64(variant.counters.count), UInt64(variant.limits.count),
+            ])
             for counter in variant.counters {
-                words.writeWords(counter.windowMs, count: 3)
-                words.writeWords(counter.resolution.tickMs, count: 3)
-                words.writeInteger(UInt16(counter.pairCap ?? 0))
-                if isYoung { words.writeWords(births[counter.field] ?? 0, count: 3) }
+                section.writeNumbers([counter.windowMs, counter.resolution.tickMs, UInt64(counter.pairCap ?? 0)])
+                if isYoung { section.writeNumbers([births[counter.field] ?? 0]) }
             }
             for (limit, counter) in zip(variant.limits, variant.counterOfLimit) {
-                words.writeInteger(UInt16(counter))
-                words.writeWords(limit.max, count: 4)
-                words.writeInteger(UInt16(limit.verdict.rawValue) + 4 * UInt16(limit.blockForMs.count))
-                for lengthMs in limit.blockForMs { words.writeWords(lengthMs, count: 3) }
+                section.writeNumbers([
+                    UInt64(counter) + 1, limit.max, UInt64(limit.verdict.rawValue), UInt64(limit.blockForMs.count),
+                ])
+                section.writeNumbers(limit.blockForMs)
             }
             var arguments = ByteBuffer()
             arguments.writeBulk(tupleFields[tuple].utf8)
             for counter in variant.counters { arguments.writeBulk(counter.field.utf8) }
             let start = bytes.count
-            bytes += words.readableBytesView
+            bytes += section.readableBytesView
             let middle = bytes.count
             bytes += arguments.readableBytesView
             let firstField = fields.count
             fields += variant.counters.map { numbers[$0.field]! }
             return Variant(
-                words: start..<middle,
+                numbers: start..<middle,
                 arguments: middle..<bytes.count,
                 argumentCount: 1 + variant.counters.count,
                 fields: firstField..<fields.count,
@@ -87,7 +87,7 @@ struct ScriptPlan: Sendable {
         measure.distinctDimension.map(fingerprint) ?? 0
     }
 
-    private static func code(of measure: Measure) -> UInt16 {
+    private static func code(of measure: Measure) -> UInt64 {
         switch measure {
         case .count: 0
         case .sum: 1
@@ -97,9 +97,13 @@ struct ScriptPlan: Sendable {
 }
 
 extension ByteBuffer {
-    /// Appends the low `16 * count` bits of `value` as big-endian words.
-    mutating func writeWords(_ value: UInt64, count: Int) {
-        for index in (0..<count).reversed() { writeInteger(UInt16(truncatingIfNeeded: value >> (16 * index))) }
+    /// Appends numbers below 2^56, big-endian, as the decide script takes them.
+    mutating func writeNumbers(_ numbers: [UInt64]) {
+        for number in numbers {
+            for shift in stride(from: UInt64(48), through: 0, by: -8) {
+                writeInteger(UInt8(truncatingIfNeeded: number >> shift))
+            }
+        }
     }
 
     /// Appends a RESP bulk string.

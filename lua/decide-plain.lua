@@ -1,0 +1,375 @@
+-- The run, and its plain part; the last part of the decide script. See decide.lua for the contract.
+--
+-- Nearly every cell of nearly every request is plain: pairs of a count or a sum as its counter is configured now, no
+-- block, no life, room for another weight in the widths it has. Such a cell is brought to now and made one table as it
+-- is read; it is judged, counted and packed here, in one function, where each name is a register, and few functions and
+-- tables are made. A request that is not plain, or would trip, or names a cell that is not plain, goes to `general`,
+-- whose functions and tables are made when the first one comes; it takes over the keys that it needs.
+
+-- Where things lie in the table of a plain cell: false until it is changed, then its `LONGER` (of a list of a key's
+-- cells 3); whether the key is new; its shape, base tick, total, first pair; the pairs between first and last as bytes,
+-- false if there is but one pair, the last; the last pair, at the tick of now, of weight 0 if nothing has been counted
+-- then; how much may be added before a limit trips or a width is full; 2 if that makes the key live longer, else 1; the last tick there was; the bytes it was
+-- made of. Ticks are counted from the base.
+local CHANGE, IS_NEW, SHAPE, BASE, TOTAL, FIRST, FIRST_W, REST, LAST, LAST_W, ROOM, LONGER, OLD, BYTES =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+-- In a shape, which is how cells of one counter and the same widths are read and written: their first bytes, the
+-- counter, from where on a tick, a weight, a total needs wider numbers, the length of a cell of one pair, the width of a
+-- pair, and formats: to read a cell of one pair, and a pair; to write a cell of one pair, and of more.
+local START, COUNTER, TICKS_END, WEIGHTS_END, TOTALS_END, ONE, WIDTH, READ, PAIR, WRITE_ONE, WRITE =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+
+local INTEGER, formats = { 'I1', 'I2', 'I3', 'I4', 'I5', 'I6' }, {}
+
+-- How the cells of a counter that have these widths are read and written; false where they are not plain.
+local function shapeOf(counter, widths)
+  local shape, ww, s = false, widths % 16, counter[1]
+  local ow = (widths - ww) / 16
+  if ow > 0 and ow < 7 and ww > 0 and ww < 6 then
+    local id = s > 1 and widths or widths + 256
+    local own = formats[id]
+    if not own then
+      local pair, total = INTEGER[ow] .. INTEGER[ww], 'I6' .. INTEGER[ww + 1]
+      own = { (s > 1 and '>I2I5' or '>I2') .. total .. pair, '>' .. pair, '>c0' .. total .. pair }
+      own[4] = own[3] .. 'c0' .. pair
+      formats[id] = own
+    end
+    local start = s > 1 and pack('>BBBI2I5', 1, counter[4], widths, counter[9], s)
+      or pack('>BBBI2', 1, counter[4], widths, counter[9])
+    shape = {
+      start, counter, POW[ow], POW[ww], POW[ww + 1], #start + 7 + ww + ow + ww, ow + ww, own[1], own[2], own[3], own[4],
+    }
+  end
+  counter[5][widths] = shape
+  return shape
+end
+
+-- A plain cell of its bytes; false if it is not plain.
+local function read(counter, value)
+  local version, flags, widths = byte(value, 1, 3)
+  if version ~= 1 or flags ~= counter[4] then return false end
+  local shape = counter[5][widths]
+  if not shape then
+    if shape == false or not widths then return false end
+    shape = shapeOf(counter, widths)
+    if not shape then return false end
+  end
+  local more, s, print, b, sum, o, w = #value - shape[6], 1, nil, nil, nil, nil, nil
+  if more < 0 then return false end
+  if flags > 3 then
+    print, s, b, sum, o, w = unpack_(shape[8], value, 4)
+  else
+    print, b, sum, o, w = unpack_(shape[8], value, 4)
+  end
+  if print ~= counter[9] or s ~= counter[1] then return false end
+  local k, l, lw, rest, width = counter[3] - b, o, w, false, shape[7]
+  if more > 0 then
+    l, lw = unpack_(shape[9], value, #value - width + 1)
+    if l < o or sum < w + lw or more % width > 0 then return false end
+    rest = sub(value, -more, l < k and -1 or -1 - width)
+  elseif sum < w then
+    return false
+  end
+  -- Ahead of now: the clock was set back.
+  if k < l then return false end
+  local floor = k - counter[2]
+  if o < floor then
+    -- All of it too old, or more dropped than the total holds: not for here.
+    if l < floor then return false end
+    local at = 1
+    repeat
+      sum = sum - w
+      if at > #rest then
+        o, w, rest = l, lw, false
+      else
+        o, w = unpack_(shape[9], rest, at)
+        at = at + width
+      end
+    until o >= floor
+    if sum < w then return false end
+    if rest then rest = sub(rest, at) end
+  end
+  -- As long as no limit trips there is a pair fewer than the cap.
+  local longer, old, room = 1, l, shape[5] - 1 - sum
+  if l < k then
+    rest, lw = rest or '', 0
+    if s == 1 or k - l > 1 or (b + k) % 2 == 0 then longer = 2 end
+    if k >= shape[3] then
+      -- The base moves to the first pair.
+      local parts, n = {}, 0
+      for at = 1, #rest, width do
+        local later, weight = unpack_(shape[9], rest, at)
+        n = n + 1
+        parts[n] = pack(shape[9], later - o, weight)
+      end
+      b, k, old, o, rest = b + o, k - o, old - o, 0, table.concat(parts)
+      if k >= shape[3] then return false end
+    end
+  end
+  if shape[4] - 1 - lw < room then room = shape[4] - 1 - lw end
+  if counter[7] - sum < room then room = counter[7] - sum end
+  return { false, false, shape, b, sum, o, w, rest, k, lw, room, longer, old, value }
+end
+
+-- The bytes of a plain cell; false if there is none.
+local function bytesOf(cell)
+  local _, _, shape, b, sum, o, w, rest, l, lw = unpack(cell, 1, 10)
+  if lw == 0 then return cell[14] end
+  if not rest then return pack(shape[10], shape[1], b, sum, l, lw) end
+  return pack(shape[11], shape[1], b, sum, o, w, rest, l, lw)
+end
+
+-- 3. Read every cell. Of each its table while it is plain; what Redis has, where it is not; and of each key its cell's
+-- table, or a list of them behind a 3.
+local plain, others, ofKey, p = {}, {}, {}, 1
+do
+  local c, keys = 0, KEYS
+  for _ = 1, V[2] do
+    local k, m = A[p], A[p + 1]
+    local key, values, isNew = keys[k], false, nil
+    p = p + 2
+    if m > 1 then
+      values = {}
+      -- In parts: the Lua stack holds 8,000 values.
+      for from = 0, m - 1, 4000 do
+        local fields, some = {}, m - from < 4000 and m - from or 4000
+        for j = 1, some do fields[j] = counters[A[p + from + j - 1]][FIELD] end
+        local part = pcall_('HMGET', key, unpack(fields))
+        for j = 1, some do
+          if part.err then values[from + j] = part else values[from + j] = part[j] end
+        end
+      end
+    end
+    for j = 1, m do
+      local counter, cell, value = counters[A[p]], false, nil
+      c, p = c + 1, p + 1
+      if values then value = values[j] else value = pcall_('HGET', key, counter[FIELD]) end
+      if value then
+        -- Of a table, the error of a key that is not a hash, the length is 0.
+        if #value > 2 then cell = read(counter, value) end
+        if not cell then others[c] = value end
+      elseif counter[MEASURE] < 2 then
+        -- A key that is not there has no other windows to start from, and none to sweep.
+        if isNew == nil then isNew = call('EXISTS', key) == 0 end
+        if isNew then
+          local shape = counter[NEW]
+          if not shape then
+            -- Narrowest offsets that leave a quarter of a window before the base must move.
+            local need, ow = counter[TICKS] * 1.25, 1
+            while POW[ow] <= need do ow = ow + 1 end
+            shape = shapeOf(counter, ow * 16 + 1)
+            counter[NEW] = shape
+          end
+          cell = {
+            false, true, shape, counter[NOW], 0, 0, 0, false, 0, 0,
+            counter[MOST] < 255 and counter[MOST] or 255, 2, 0, false,
+          }
+        end
+      end
+      plain[c] = cell
+      if cell then
+        local its = ofKey[k]
+        if not its then
+          ofKey[k] = cell
+        elseif its[1] == 3 then
+          its[#its + 1] = cell
+        else
+          ofKey[k] = { 3, its, cell }
+        end
+      end
+    end
+  end
+end
+
+-- The callers' clock goes on: brings every plain cell to `now`. Those that are plain no longer are left to `general`.
+local left = {}
+local function goOn()
+  for c = 1, #counters do
+    local s = counters[c][1]
+    counters[c][3], counters[c][11] = (now - now % s) / s, false
+  end
+  for c = 1, #plain do
+    local cell = plain[c]
+    if cell then
+      local counter, bytes = cell[3][2], bytesOf(cell)
+      if not bytes then
+        cell[4] = counter[3]
+      else
+        local change, next_ = cell[1], read(counter, bytes)
+        if next_ then
+          -- The same table, for its key's list has it too.
+          for i = 3, 14 do cell[i] = next_[i] end
+          if change == 2 then cell[12] = 2 end
+        else
+          plain[c], left[c] = false, cell
+        end
+      end
+    end
+  end
+end
+
+-- 4. Judge the requests in order, each on what those before it left.
+local reply, r, decide, write = { redisNow, 0 }, 2, nil, nil
+for request = 1, V[3] do
+  local op, cost, amount, q = A[p], A[p + 1] * 65536 + A[p + 2], 0, p + 3
+  local mode, isPlain = op % 4, true
+  if op > 2 then
+    if mode == 3 or op % 8 > 3 or op % 64 > 15 then
+      isPlain = false
+    else
+      if op % 16 > 7 then
+        local at = (A[q] * 65536 + A[q + 1]) * 65536 + A[q + 2]
+        if at ~= now then
+          now = at
+          goOn()
+        end
+        q = q + 3
+      end
+      if op > 63 then
+        amount = ((A[q] * 65536 + A[q + 1]) * 65536 + A[q + 2]) * 65536 + A[q + 3]
+        q = q + 4
+      end
+    end
+  end
+  if V[7] > 0 and op % 16 < 8 then isPlain = false end
+  local uses, from = A[q], q + 1
+  if isPlain then
+    q = from
+    for _ = 1, uses do
+      local variant, flags = variants[A[q]], A[q + 1]
+      local cells = q + 1
+      q = q + 2 + variant[COUNTERS]
+      if flags > 1 then
+        local w = cost
+        if variant[KIND] == 1 then w = amount end
+        if flags > 3 or w == 0 then isPlain = false break end
+        for i = cells + 1, q - 1 do
+          local cell = plain[A[i]]
+          if not cell or w > cell[ROOM] then isPlain = false break end
+        end
+        if not isPlain then break end
+      elseif mode < 2 then
+        for i = cells + 1, q - 1 do
+          local cell = plain[A[i]]
+          if not cell or cell[ROOM] < 1 then isPlain = false break end
+        end
+        if not isPlain then break end
+      end
+    end
+  end
+  if isPlain then
+    p, q = q, from
+    local head, least, tightest, left_, ordinal, emptied = r + 1, 2, 0, 0, 0, nil
+    for _ = 1, uses do
+      local variant, flags, cells = variants[A[q]], A[q + 1], q + 1
+      q = q + 2 + variant[COUNTERS]
+      if flags > 1 and mode ~= 1 then
+        local w = cost
+        if variant[KIND] == 1 then w = amount end
+        for i = cells + 1, q - 1 do
+          local cell = plain[A[i]]
+          cell[CHANGE], cell[TOTAL], cell[LAST_W], cell[ROOM] = cell[LONGER], cell[TOTAL] + w, cell[LAST_W] + w,
+            cell[ROOM] - w
+        end
+      end
+      if flags ~= 2 and mode < 2 then
+        local limits = variant[LIMITS]
+        if variant[FLAGS] > 1 then
+          ordinal = ordinal + #limits / 4
+        else
+          for i = 1, #limits, 4 do
+            local cell, max = plain[A[cells + limits[i]]], limits[i + 1]
+            local remaining = max - cell[TOTAL]
+            ordinal = ordinal + 1
+            if remaining / max < least then
+              least, tightest, left_, emptied = remaining / max, ordinal, remaining, cell
+            end
+          end
+        end
+      end
+    end
+    r = head
+    reply[head] = 1024 * tightest
+    if tightest > 0 then
+      local reset = 0
+      if emptied[TOTAL] > 0 then
+        local counter = emptied[SHAPE][COUNTER]
+        reset = (emptied[BASE] + (emptied[LAST_W] > 0 and emptied[LAST] or emptied[OLD]) + counter[TICKS] + 1)
+          * counter[TICK] - now
+      end
+      reply[r + 1], reply[r + 2] = left_, reset
+      r = r + 2
+    end
+  else
+    if not decide then
+      decide, write = general(A, words, V, counters, variants, plain, left, others, bytesOf, redisNow, clock[2], reply)
+    end
+    p, r = decide(request, p, r)
+  end
+end
+
+-- 5. Write what changed.
+if write then reply[2] = write() end
+local keys, slack = KEYS, V[5]
+
+-- Until when a cell that was changed means anything, in ms: of sliced ones two slices at a time, so that every other
+-- slice its key is told nothing.
+local function endOf(cell)
+  local counter = cell[3][2]
+  local k = cell[4] + (cell[10] > 0 and cell[9] or cell[13])
+  if counter[1] > 1 then k = k - k % 2 + 1 end
+  return (k + counter[2] + 1) * counter[1]
+end
+
+local function expire(key, ends, isNew)
+  if slack > 0 then
+    call('PEXPIRE', key, string.format('%.0f', slack + (ends > redisNow and ends - redisNow or 0)))
+  elseif isNew then
+    call('PEXPIREAT', key, string.format('%.0f', ends))
+  else
+    call('PEXPIREAT', key, string.format('%.0f', ends), 'GT')
+  end
+end
+
+for k = 1, #keys - V[4] do
+  local cell = ofKey[k]
+  local change = cell and cell[CHANGE]
+  if change == 3 then
+    local args, ends = {}, 0
+    for i = 2, #cell do
+      local its = cell[i]
+      if its[CHANGE] then
+        args[#args + 1] = its[SHAPE][COUNTER][FIELD]
+        args[#args + 1] = bytesOf(its)
+        if its[CHANGE] == 2 and endOf(its) > ends then ends = endOf(its) end
+      end
+    end
+    for i = 1, #args, 1000 do call('HSET', keys[k], unpack(args, i, #args < i + 999 and #args or i + 999)) end
+    if ends > 0 then expire(keys[k], ends, cell[2][IS_NEW]) end
+  elseif change then
+    local key, shape, rest, lastW = keys[k], cell[SHAPE], cell[REST], cell[LAST_W]
+    local counter = shape[COUNTER]
+    if lastW == 0 then
+      call('HSET', key, counter[FIELD], cell[BYTES])
+    elseif rest then
+      call('HSET', key, counter[FIELD], pack(shape[WRITE], shape[START], cell[BASE], cell[TOTAL], cell[FIRST],
+        cell[FIRST_W], rest, cell[LAST], lastW))
+    else
+      call('HSET', key, counter[FIELD], pack(shape[WRITE_ONE], shape[START], cell[BASE], cell[TOTAL], cell[LAST], lastW))
+    end
+    if change == 2 then
+      if slack > 0 or lastW == 0 then
+        expire(key, endOf(cell), cell[IS_NEW])
+      else
+        -- The same for all cells of the counter. Redis would print a number with %.17g, dear and once for each key.
+        local ends = counter[ENDS]
+        if not ends then
+          ends = string.format('%.0f', endOf(cell))
+          counter[ENDS] = ends
+        end
+        if cell[IS_NEW] then call('PEXPIREAT', key, ends) else call('PEXPIREAT', key, ends, 'GT') end
+      end
+    end
+  end
+end
+return reply
