@@ -7,17 +7,16 @@
 -- whose functions and tables are made when the first one comes; it takes over the keys that it needs.
 
 -- Where things lie in the table of a plain cell: false until it is changed, then its `LONGER` (of a list of a key's
--- cells 3); whether the key is new; its shape, base tick, total, first pair; the pairs between first and last as bytes,
--- false if there is but one pair, the last; the last pair, at the tick of now, of weight 0 if nothing has been counted
--- then; how much may be added before a limit trips or a width is full; 2 if that makes the key live longer, else 1; the last tick there was; the bytes it was
--- made of. Ticks are counted from the base.
-local CHANGE, IS_NEW, SHAPE, BASE, TOTAL, FIRST, FIRST_W, REST, LAST, LAST_W, ROOM, LONGER, OLD, BYTES =
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+-- cells 3); whether the key is new; its shape, base tick, total; the pairs but the last as bytes; the last pair, at the
+-- tick of now, of weight 0 if nothing has been counted then; how much may be added before a limit trips or a width is
+-- full; 2 if that makes the key live longer, else 1; the last tick there was; the bytes it was made of. Ticks are counted
+-- from the base.
+local CHANGE, IS_NEW, SHAPE, BASE, TOTAL, PAIRS, LAST, LAST_W, ROOM, LONGER, OLD, BYTES =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 -- In a shape, which is how cells of one counter and the same widths are read and written: their first bytes, the
 -- counter, from where on a tick, a weight, a total needs wider numbers, the length of a cell of one pair, the width of a
--- pair, and formats: to read a cell of one pair, and a pair; to write a cell of one pair, and of more.
-local START, COUNTER, TICKS_END, WEIGHTS_END, TOTALS_END, ONE, WIDTH, READ, PAIR, WRITE_ONE, WRITE =
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+-- pair, and formats: to read up to the first pair, to read a pair, to write a cell.
+local START, COUNTER, TICKS_END, WEIGHTS_END, TOTALS_END, ONE, WIDTH, READ, PAIR, WRITE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 local INTEGER, formats = { 'I1', 'I2', 'I3', 'I4', 'I5', 'I6' }, {}
 
@@ -30,14 +29,13 @@ local function shapeOf(counter, widths)
     local own = formats[id]
     if not own then
       local pair, total = INTEGER[ow] .. INTEGER[ww], 'I6' .. INTEGER[ww + 1]
-      own = { (s > 1 and '>I2I5' or '>I2') .. total .. pair, '>' .. pair, '>c0' .. total .. pair }
-      own[4] = own[3] .. 'c0' .. pair
+      own = { (s > 1 and '>I2I5' or '>I2') .. total .. pair, '>' .. pair, '>c0' .. total .. 'c0' .. pair }
       formats[id] = own
     end
     local start = s > 1 and pack('>BBBI2I5', 1, counter[4], widths, counter[9], s)
       or pack('>BBBI2', 1, counter[4], widths, counter[9])
     shape = {
-      start, counter, POW[ow], POW[ww], POW[ww + 1], #start + 7 + ww + ow + ww, ow + ww, own[1], own[2], own[3], own[4],
+      start, counter, POW[ow], POW[ww], POW[ww + 1], #start + 7 + ww + ow + ww, ow + ww, own[1], own[2], own[3],
     }
   end
   counter[5][widths] = shape
@@ -54,7 +52,8 @@ local function read(counter, value)
     shape = shapeOf(counter, widths)
     if not shape then return false end
   end
-  local more, s, print, b, sum, o, w = #value - shape[6], 1, nil, nil, nil, nil, nil
+  local length, width, s, print, b, sum, o, w = #value, shape[7], 1, nil, nil, nil, nil, nil
+  local more = length - shape[6]
   if more < 0 then return false end
   if flags > 3 then
     print, s, b, sum, o, w = unpack_(shape[8], value, 4)
@@ -62,61 +61,52 @@ local function read(counter, value)
     print, b, sum, o, w = unpack_(shape[8], value, 4)
   end
   if print ~= counter[9] or s ~= counter[1] then return false end
-  local k, l, lw, rest, width = counter[3] - b, o, w, false, shape[7]
+  local k, l, lw = counter[3] - b, o, w
   if more > 0 then
-    l, lw = unpack_(shape[9], value, #value - width + 1)
+    l, lw = unpack_(shape[9], value, length - width + 1)
     if l < o or sum < w + lw or more % width > 0 then return false end
-    rest = sub(value, -more, l < k and -1 or -1 - width)
   elseif sum < w then
     return false
   end
   -- Ahead of now: the clock was set back.
   if k < l then return false end
-  local floor = k - counter[2]
+  local from, floor = shape[6] - width + 1, k - counter[2]
   if o < floor then
     -- All of it too old, or more dropped than the total holds: not for here.
     if l < floor then return false end
-    local at = 1
     repeat
-      sum = sum - w
-      if at > #rest then
-        o, w, rest = l, lw, false
-      else
-        o, w = unpack_(shape[9], rest, at)
-        at = at + width
-      end
+      sum, from = sum - w, from + width
+      o, w = unpack_(shape[9], value, from)
     until o >= floor
     if sum < w then return false end
-    if rest then rest = sub(rest, at) end
   end
-  -- As long as no limit trips there is a pair fewer than the cap.
-  local longer, old, room = 1, l, shape[5] - 1 - sum
+  local pairs_, longer, old, room, most = sub(value, from, l < k and -1 or -1 - width), 1, l, shape[5] - sum, shape[4]
   if l < k then
-    rest, lw = rest or '', 0
+    lw = 0
     if s == 1 or k - l > 1 or (b + k) % 2 == 0 then longer = 2 end
     if k >= shape[3] then
       -- The base moves to the first pair.
       local parts, n = {}, 0
-      for at = 1, #rest, width do
-        local later, weight = unpack_(shape[9], rest, at)
+      for at = 1, #pairs_, width do
+        local later, weight = unpack_(shape[9], pairs_, at)
         n = n + 1
         parts[n] = pack(shape[9], later - o, weight)
       end
-      b, k, old, o, rest = b + o, k - o, old - o, 0, table.concat(parts)
+      b, k, old, pairs_ = b + o, k - o, old - o, table.concat(parts)
       if k >= shape[3] then return false end
     end
   end
-  if shape[4] - 1 - lw < room then room = shape[4] - 1 - lw end
-  if counter[7] - sum < room then room = counter[7] - sum end
-  return { false, false, shape, b, sum, o, w, rest, k, lw, room, longer, old, value }
+  -- As long as no limit trips there is a pair fewer than the cap.
+  if most - lw < room then room = most - lw end
+  most = counter[7] - sum
+  return { false, false, shape, b, sum, pairs_, k, lw, room > most and most or room - 1, longer, old, value }
 end
 
 -- The bytes of a plain cell; false if there is none.
 local function bytesOf(cell)
-  local _, _, shape, b, sum, o, w, rest, l, lw = unpack(cell, 1, 10)
-  if lw == 0 then return cell[14] end
-  if not rest then return pack(shape[10], shape[1], b, sum, l, lw) end
-  return pack(shape[11], shape[1], b, sum, o, w, rest, l, lw)
+  if cell[8] == 0 then return cell[12] end
+  local shape = cell[3]
+  return pack(shape[10], shape[1], cell[4], cell[5], cell[6], cell[7], cell[8])
 end
 
 -- 3. Read every cell. Of each its table while it is plain; what Redis has, where it is not; and of each key its cell's
@@ -161,8 +151,7 @@ do
             counter[NEW] = shape
           end
           cell = {
-            false, true, shape, counter[NOW], 0, 0, 0, false, 0, 0,
-            counter[MOST] < 255 and counter[MOST] or 255, 2, 0, false,
+            false, true, shape, counter[NOW], 0, '', 0, 0, counter[MOST] < 255 and counter[MOST] or 255, 2, 0, false,
           }
         end
       end
@@ -198,8 +187,8 @@ local function goOn()
         local change, next_ = cell[1], read(counter, bytes)
         if next_ then
           -- The same table, for its key's list has it too.
-          for i = 3, 14 do cell[i] = next_[i] end
-          if change == 2 then cell[12] = 2 end
+          for i = 3, 12 do cell[i] = next_[i] end
+          if change == 2 then cell[10] = 2 end
         else
           plain[c], left[c] = false, cell
         end
@@ -316,7 +305,7 @@ local keys, slack = KEYS, V[5]
 -- slice its key is told nothing.
 local function endOf(cell)
   local counter = cell[3][2]
-  local k = cell[4] + (cell[10] > 0 and cell[9] or cell[13])
+  local k = cell[4] + (cell[8] > 0 and cell[7] or cell[11])
   if counter[1] > 1 then k = k - k % 2 + 1 end
   return (k + counter[2] + 1) * counter[1]
 end
@@ -347,16 +336,10 @@ for k = 1, #keys - V[4] do
     for i = 1, #args, 1000 do call('HSET', keys[k], unpack(args, i, #args < i + 999 and #args or i + 999)) end
     if ends > 0 then expire(keys[k], ends, cell[2][IS_NEW]) end
   elseif change then
-    local key, shape, rest, lastW = keys[k], cell[SHAPE], cell[REST], cell[LAST_W]
+    local key, shape, lastW = keys[k], cell[SHAPE], cell[LAST_W]
     local counter = shape[COUNTER]
-    if lastW == 0 then
-      call('HSET', key, counter[FIELD], cell[BYTES])
-    elseif rest then
-      call('HSET', key, counter[FIELD], pack(shape[WRITE], shape[START], cell[BASE], cell[TOTAL], cell[FIRST],
-        cell[FIRST_W], rest, cell[LAST], lastW))
-    else
-      call('HSET', key, counter[FIELD], pack(shape[WRITE_ONE], shape[START], cell[BASE], cell[TOTAL], cell[LAST], lastW))
-    end
+    call('HSET', key, counter[FIELD], lastW == 0 and cell[BYTES]
+      or pack(shape[WRITE], shape[START], cell[BASE], cell[TOTAL], cell[PAIRS], cell[LAST], lastW))
     if change == 2 then
       if slack > 0 or lastW == 0 then
         expire(key, endOf(cell), cell[IS_NEW])

@@ -220,16 +220,18 @@ extension Mutant {
             caughtBy: .smallScope(.guarding)),
         Mutant(
             "a plain cell has no limits", in: .decidePlain,
-            "  if counter[7] - sum < room then room = counter[7] - sum end\n", becomes: ""),
+            "room > most and most or room - 1", becomes: "room - 1"),
         Mutant(
             "a weight grows wider than its bytes", in: .decidePlain,
-            "if shape[4] - 1 - lw < room then room = shape[4] - 1 - lw end", becomes: "",
+            "  if most - lw < room then room = most - lw end\n", becomes: "",
             caughtBy: .smallScope(.growing)),
         Mutant(
             "a pair too old stays", in: .decidePlain, "until o >= floor", becomes: "until o >= floor - 1",
             caughtBy: .smallScope(.expiring)),
         Mutant("a pair still young goes", in: .decidePlain, "  if o < floor then", becomes: "  if o <= floor then"),
-        Mutant("what is dropped still weighs", in: .decidePlain, "      sum = sum - w\n", becomes: ""),
+        Mutant(
+            "what is dropped still weighs", in: .decidePlain, "sum, from = sum - w, from + width",
+            becomes: "from = from + width"),
         Mutant(
             "a pair ahead of now is counted on", in: .decidePlain, "  if k < l then return false end\n", becomes: ""),
         Mutant(
@@ -253,7 +255,7 @@ extension Mutant {
             "the callers' clock stands still", in: .decidePlain, "          goOn()\n", becomes: ""),
         Mutant(
             "what plain requests left is not taken over", in: .decideGeneral,
-            "load(c, counter, bytesOfPlain(cell))", becomes: "load(c, counter, cell[14])"),
+            "load(c, counter, bytesOfPlain(cell))", becomes: "load(c, counter, cell[12])"),
     ]
 
     private static let writing: [Mutant] = [
