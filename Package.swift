@@ -17,6 +17,8 @@ let package = Package(
         .library(name: "SluiceClient", targets: ["SluiceClient", "SluiceWire"]),
         .executable(name: "sluiced", targets: ["sluiced"]),
         .executable(name: "sluice", targets: ["sluice"]),
+        // What `sluice bench` preloads into the sluiced that it measures.
+        .library(name: "sluice-bench-probe", type: .dynamic, targets: ["CBenchProbe"]),
     ],
     dependencies: [
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
@@ -46,6 +48,7 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .target(name: "CBenchProbe"),
         .target(name: "CHiredis", linkerSettings: [.linkedLibrary("hiredis")]),
         .target(
             name: "SluiceModel",
@@ -104,7 +107,7 @@ let package = Package(
         .executableTarget(
             name: "sluice",
             dependencies: nio + [
-                "SluiceClient", "SluiceEngine", "SluiceModel", "SluiceWire",
+                "LuaScripts", "SluiceClient", "SluiceEngine", "SluiceModel", "SluiceWire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

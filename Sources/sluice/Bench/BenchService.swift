@@ -1,52 +1,82 @@
 import Foundation
 import SluiceWire
 
-/// A `sluiced` of its own for one benchmark: another process, with a private Redis and a state directory that goes
-/// with it.
+/// A `sluiced` of its own for one benchmark: another process, with a state directory that goes with it.
 final class BenchService {
-    private static let patience = Duration.seconds(20)
+    /// A Redis on a Unix socket.
+    struct Redis: Sendable {
+        var socket: String
+        var pid: Int32
+    }
+
+    enum SocketKind {
+        case tcp
+        case unix
+    }
+
+    struct Setup {
+        /// The text of its limits file.
+        var limits: String
+        var threads = 1
+        /// Where it takes requests.
+        var socketKind = SocketKind.tcp
+        /// Nil: a private one.
+        var redis: Redis?
+        /// The program that runs it, with its arguments.
+        var wrapper: [String] = []
+        /// Nil: the one beside this program.
+        var sluiced: URL?
+        /// Beside what this process has.
+        var environment: [String: String] = [:]
+    }
+
+    /// Under valgrind everything takes fifty times as long.
+    private static let patience = Duration.seconds(60)
 
     let endpoint: Endpoint
     let pid: Int32
-    let redisPID: Int32
-    let redisSocket: String
+    let redis: Redis
     private let process: Process
     private let folder: URL
 
-    /// Starts the `sluiced` that lies beside this program, and waits until it is ready.
+    var target: Load.Target { .init(endpoint: endpoint, servicePID: pid, redisPID: redis.pid) }
+
+    /// Starts it, and waits until it is ready.
     ///
-    /// - Parameter limits: the text of its limits file.
     /// - Throws: a `Failure` that says what kept it from starting.
-    static func start(limits: String, threads: Int) throws -> BenchService {
-        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        let sluiced = program.deletingLastPathComponent().appendingPathComponent("sluiced")
-        guard FileManager.default.isExecutableFile(atPath: sluiced.path) else {
-            throw Failure(.internalFailure, "there is no sluiced beside \(program.path); build it first")
-        }
-        let folder = FileManager.default.temporaryDirectory
-            .appendingPathComponent("sluice-bench-\(UUID().uuidString.prefix(8))")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    static func start(_ setup: Setup) throws -> BenchService {
+        let sluiced = try setup.sluiced ?? BuildFolder.program("sluiced")
+        let folder = try TemporaryFolder.make()
         do {
-            return try BenchService(sluiced, folder: folder, limits: limits, threads: threads)
+            return try BenchService(sluiced, folder: folder, setup)
         } catch {
             try? FileManager.default.removeItem(at: folder)
             throw error
         }
     }
 
-    private init(_ sluiced: URL, folder: URL, limits: String, threads: Int) throws {
+    private init(_ sluiced: URL, folder: URL, _ setup: Setup) throws {
         self.folder = folder
         let limitsFile = folder.appendingPathComponent("limits.yaml")
-        try Data(limits.utf8).write(to: limitsFile)
+        try Data(setup.limits.utf8).write(to: limitsFile)
         let log = folder.appendingPathComponent("sluiced.log")
         try Data().write(to: log)
 
         process = Process()
-        process.executableURL = sluiced
-        process.arguments = [
-            "--limits", limitsFile.path, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
-            "--admin", "unix:\(folder.path)/admin.sock", "--state-dir", folder.path, "--threads", "\(threads)",
+        let listen =
+            switch setup.socketKind {
+            case .tcp: "127.0.0.1:0"
+            case .unix: "unix:\(folder.path)/data.sock"
+            }
+        var command = setup.wrapper + [sluiced.path]
+        command += [
+            "--limits", limitsFile.path, "--listen", listen, "--http", "127.0.0.1:0",
+            "--admin", "unix:\(folder.path)/admin.sock", "--state-dir", folder.path, "--threads", "\(setup.threads)",
         ]
+        if let redis = setup.redis { command += ["--redis", "unix://\(redis.socket)"] }
+        process.executableURL = URL(fileURLWithPath: command[0])
+        process.arguments = Array(command.dropFirst())
+        process.environment = ProcessInfo.processInfo.environment.merging(setup.environment) { _, new in new }
         let output = Pipe()
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
@@ -54,43 +84,52 @@ final class BenchService {
         try process.run()
         pid = process.processIdentifier
 
-        let line = Self.firstLine(of: output.fileHandleForReading.fileDescriptor)
-        let words = line?.split(separator: " ") ?? []
+        var lines = PipeLines(output.fileHandleForReading.fileDescriptor)
+        let words = lines.next(within: Self.patience)?.split(separator: " ") ?? []
         guard words.first == "ready",
             let data = words.first(where: { $0.hasPrefix("data=") }),
             let endpoint = try? Endpoint(String(data.dropFirst(5))),
-            let redisPID = readSmallFile("\(folder.path)/redis.pid")
-                .flatMap({ Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) })
+            let redis = setup.redis ?? Self.privateRedis(folder)
         else {
             process.terminate()
             process.waitUntilExit()
-            let reason = readSmallFile(log.path) ?? ""
-            throw Failure(.internalFailure, "sluiced did not start\n\(reason)")
+            throw Failure(.internalFailure, "sluiced did not start\n\(readSmallFile(log.path) ?? "")")
         }
         self.endpoint = endpoint
-        self.redisPID = redisPID
-        redisSocket = "\(folder.path)/redis.sock"
+        self.redis = redis
     }
 
-    /// Ends the service, and its Redis with it.
+    private static func privateRedis(_ folder: URL) -> Redis? {
+        readSmallFile("\(folder.path)/redis.pid")
+            .flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+            .map { Redis(socket: "\(folder.path)/redis.sock", pid: $0) }
+    }
+
+    /// Ends the service, and a private Redis with it.
     func stop() {
         process.terminate()
         process.waitUntilExit()
         try? FileManager.default.removeItem(at: folder)
     }
+}
 
-    /// What is written to a pipe until its first line feed; nil if that takes too long or never comes.
-    private static func firstLine(of descriptor: Int32) -> String? {
-        let end = ContinuousClock.now + patience
-        var line: [UInt8] = []
-        while ContinuousClock.now < end {
-            var query = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&query, 1, 100) > 0 else { continue }
-            var byte: UInt8 = 0
-            guard read(descriptor, &byte, 1) == 1 else { return nil }
-            if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
-            line.append(byte)
+/// The folder with this program and those built with it.
+enum BuildFolder {
+    static func program(_ name: String) throws -> URL {
+        let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        let program = folder.appendingPathComponent(name)
+        guard FileManager.default.fileExists(atPath: program.path) else {
+            throw Failure(.internalFailure, "there is no \(name) in \(folder.path); build it first")
         }
-        return nil
+        return program
+    }
+}
+
+enum TemporaryFolder {
+    static func make() throws -> URL {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("sluice-bench-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        return folder
     }
 }

@@ -1,36 +1,73 @@
 import NIOCore
 import SluiceWire
 
-/// The request that budgets are measured with: one action, three entities, one limit on each, nothing refused.
+/// The requests that budgets are measured with: one action, three entities.
 ///
-/// It is encoded once; a request then only has its stream and its entities written over.
+/// Each kind is encoded once; a request then only has its stream and its entities written over.
 struct StandardWork {
-    static let action = "checkout"
-    static let dimensions = ["user", "device", "merchant"]
-    /// Entities are numbered with this many digits.
-    private static let digits = 6
-    static let mostEntities = 1_000_000
+    /// What a request meets.
+    enum Kind: Int, CaseIterable, Sendable {
+        /// A limit on each entity that nothing reaches.
+        case allowed
+        /// A small limit on the user, once its few requests of an hour are used up.
+        case refused
+        /// Three small limits on the user.
+        case threeLimits
 
-    static func limits() -> String {
-        dimensions.reduce(into: "version: 1\nrules:\n") { text, dimension in
-            text += """
-                  - name: \(dimension)s
-                    check: \(action)
-                    per: [\(dimension)]
-                    limits: [ { max: 100_000, window: 1m } ]
-
-                """
+        var action: String {
+            switch self {
+            case .allowed: "checkout"
+            case .refused: "redeem"
+            case .threeLimits: "enter"
+            }
         }
+
+        /// The user's value begins with it, so that no kind's counters share an entity with another's.
+        var userPrefix: String {
+            switch self {
+            case .allowed: "u"
+            case .refused: "r"
+            case .threeLimits: "t"
+            }
+        }
+    }
+
+    static let dimensions = ["user", "device", "merchant"]
+    /// Entities are numbered with this many digits: as many as redis-benchmark fills in for `__rand_int__`.
+    static let digits = 12
+    static let mostEntities = 1_000_000
+    /// How often a user of `Kind.refused` passes in an hour.
+    static let refusedAfter = 5
+
+    /// - Parameter roomy: with room for any skew: the most popular entities must not reach their limit either.
+    static func limits(roomy: Bool = false) -> String {
+        let most = roomy ? "4_000_000_000" : "100_000"
+        func rule(_ name: String, _ kind: Kind, _ dimension: String, _ limits: String...) -> String {
+            "  - { name: \(name), check: \(kind.action), per: [\(dimension)], limits: [\(limits.joined(separator: ", "))] }\n"
+        }
+        var text = "version: 1\nrules:\n"
+        for dimension in dimensions {
+            text += rule("\(dimension)s", .allowed, dimension, "{ max: \(most), window: 1m }")
+        }
+        text += rule("users-refused", .refused, "user", "{ max: \(refusedAfter), window: 1h }")
+        for dimension in dimensions.dropFirst() {
+            text += rule("\(dimension)s-refused", .refused, dimension, "{ max: \(most), window: 1m }")
+        }
+        return text
+            + rule(
+                "users-three", .threeLimits, "user", "{ max: 20, window: 1m }", "{ max: 50, window: 1h }",
+                "{ max: 60, window: 1d }")
     }
 
     private let frame: [UInt8]
     /// Where each entity's digits lie in `frame`.
     private let offsets: [Int]
 
-    init() {
+    init(_ kind: Kind) {
         let placeholders = Self.dimensions.indices.map { String(repeating: "\($0)", count: Self.digits) }
-        let entities = zip(Self.dimensions, placeholders).map { WireEntity($0, "\($0.prefix(1))\($1)") }
-        let request = WireCheckRequest(action: Self.action, entities: entities)
+        let prefixes = [kind.userPrefix] + Self.dimensions.dropFirst().map { String($0.prefix(1)) }
+        let entities = Self.dimensions.indices.map { WireEntity(Self.dimensions[$0], prefixes[$0] + placeholders[$0]) }
+        let request = WireCheckRequest(action: kind.action, entities: entities)
         // The service's longest deadline: a benchmark measures decisions, not fallbacks.
         let header = FrameHeader(kind: .request, method: .check, micros: 1_000_000)
         var buffer = ByteBuffer()
@@ -45,40 +82,61 @@ struct StandardWork {
     }
 
     /// Appends the frame of a request.
-    ///
-    /// - Parameter entity: the number of the entity of each dimension, below `mostEntities`.
-    func write(stream: UInt32, entity: (Int) -> Int, into buffer: inout ByteBuffer) {
+    func write(stream: UInt32, _ entities: EntityChoice.Entities, into buffer: inout ByteBuffer) {
         let start = buffer.writerIndex
         buffer.writeBytes(frame)
         buffer.setInteger(stream, at: start + 8)
-        for (dimension, offset) in offsets.enumerated() {
-            var number = entity(dimension)
-            for digit in (0..<Self.digits).reversed() {
-                buffer.setInteger(UInt8(ascii: "0") + UInt8(number % 10), at: start + offset + digit)
-                number /= 10
-            }
+        buffer.withUnsafeMutableReadableBytes { bytes in
+            let base = bytes.count - frame.count
+            write(entities.user, at: base + offsets[0], into: bytes)
+            write(entities.device, at: base + offsets[1], into: bytes)
+            write(entities.merchant, at: base + offsets[2], into: bytes)
         }
     }
 
-    /// Whether the payload of an answer says allow, decided by Redis: neither `verdict` nor `basis` is set. Only looked
-    /// at, not decoded, so that the load generator leaves the processor to what it measures.
-    static func isAllowedByRedis(_ payload: ByteBuffer) -> Bool {
+    private func write(_ number: Int, at offset: Int, into bytes: UnsafeMutableRawBufferPointer) {
+        var rest = number
+        for digit in (0..<Self.digits).reversed() {
+            bytes[offset + digit] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
+    }
+
+    /// What an answer says that matters here.
+    struct Answer: Equatable {
+        var verdict: UInt64 = 0
+        var basis: UInt64 = 0
+
+        var isAllowed: Bool { verdict == 0 }
+        /// By a limit or a block, whether Redis said so or the service remembered it.
+        var isRefused: Bool { verdict == 3 }
+        var isDecided: Bool { basis == 0 || basis == 1 }
+        var isFromCache: Bool { basis == 1 }
+    }
+
+    /// Looks at the payload of an answer, and does not decode it, so that the load generator leaves the processor to
+    /// what it measures.
+    ///
+    /// - Returns: nil where it is not the payload of an answer.
+    static func answer(_ payload: ByteBuffer) -> Answer? {
         var payload = payload
+        var answer = Answer()
         while let tag: UInt8 = payload.readInteger() {
             let field = tag >> 3
             switch tag & 7 {
             case 0:
-                guard let value = readVarint(from: &payload) else { return false }
-                if (field == 1 || field == 3) && value != 0 { return false }
+                guard let value = readVarint(from: &payload) else { return nil }
+                if field == 1 { answer.verdict = value }
+                if field == 3 { answer.basis = value }
             case 2:
-                guard let length = readVarint(from: &payload) else { return false }
-                guard length <= UInt64(payload.readableBytes) else { return false }
+                guard let length = readVarint(from: &payload) else { return nil }
+                guard length <= UInt64(payload.readableBytes) else { return nil }
                 payload.moveReaderIndex(forwardBy: Int(length))
             default:
-                return false
+                return nil
             }
         }
-        return true
+        return answer
     }
 
     private static func readVarint(from payload: inout ByteBuffer) -> UInt64? {
@@ -89,45 +147,5 @@ struct StandardWork {
             if byte < 0x80 { return value }
         }
         return nil
-    }
-}
-
-/// Which entities the next request names.
-struct EntityChoice {
-    enum Order {
-        /// Each of these once, the same number in every dimension, then no more.
-        case once(Range<Int>)
-        /// Any of so many, each dimension on its own, uniformly.
-        case random(below: Int)
-    }
-
-    private var order: Order
-    private var state: UInt64
-
-    init(_ order: Order, seed: UInt64) {
-        self.order = order
-        state = seed
-    }
-
-    /// The entities of the next request; nil when there is none.
-    mutating func advance() -> (Int, Int, Int)? {
-        switch order {
-        case .once(let rest):
-            guard let next = rest.first else { return nil }
-            order = .once(rest.dropFirst())
-            return (next, next, next)
-        case .random(let count):
-            return (next(below: count), next(below: count), next(below: count))
-        }
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood, 2014): a few instructions, and good enough to choose entities by.
-    private mutating func next(below count: Int) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        mixed ^= mixed >> 31
-        return Int(mixed.multipliedFullWidth(by: UInt64(count)).high)
     }
 }
