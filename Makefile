@@ -6,10 +6,11 @@ LIMITS ?= deploy/limits.yaml
 EVENTS ?= deploy/examples/marketplace.ndjson
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-test toolchain build test test-nightly lint demo run bench completions examples proto clean
+.PHONY: help deps deps-test deps-bench toolchain build test test-nightly lint demo run bench bench-check \
+  bench-thresholds bench-probe completions examples proto clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install what is missing: hiredis, Redis, Python and its YAML (Debian, Ubuntu)
 	@sh scripts/deps.sh
@@ -44,8 +45,20 @@ run: build ## a service on 127.0.0.1:7400 with a private Redis, until Ctrl-C
 	@echo "In another terminal:  $(BIN)/sluice check login user=u17 ip=203.0.113.9 device=9f3c"
 	@exec $(BIN)/sluiced --limits $(LIMITS)
 
-bench: build ## measure the budgets of docs/performance.md on this machine
+bench: build bench-probe ## measure the budgets of docs/performance.md on this machine
 	$(BIN)/sluice bench
+
+bench-check: build bench-probe deps-bench ## count instructions and allocations per decision; fail where they have grown
+	$(BIN)/sluice bench --instructions --thresholds scripts/bench-thresholds
+
+bench-thresholds: build bench-probe deps-bench ## write what is counted to scripts/bench-thresholds
+	$(BIN)/sluice bench --instructions --thresholds scripts/bench-thresholds --set-thresholds
+
+bench-probe: toolchain deps
+	$(SWIFT) build -c release --product sluice-bench-probe
+
+deps-bench:
+	@sh scripts/deps.sh bench
 
 completions: build ## completions for bash, zsh and fish, into .build/completions/
 	@mkdir -p .build/completions

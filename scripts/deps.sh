@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what a build needs beside Swift, and with `test` what its tests need as well: only what is missing, from
-# Debian's or Ubuntu's archive. Never asks a question, and never starts or enables a service.
+# Installs what a build needs beside Swift, with `test` what its tests need as well, with `bench` what counts
+# instructions: only what is missing, from Debian's or Ubuntu's archive. Never asks a question, and never starts or
+# enables a service.
 set -eu
 
 missing=""
@@ -19,6 +20,11 @@ if [ "${1:-}" = test ]; then
   # The dashboard's tests look at it in a real browser.
   command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
     command -v chromium-browser >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
+fi
+if [ "${1:-}" = bench ]; then
+  # Counts instructions; Debian's package has vgdb too. strip takes away what it cannot read.
+  command -v valgrind >/dev/null 2>&1 || missing="$missing valgrind"
+  command -v strip >/dev/null 2>&1 || missing="$missing binutils"
 fi
 [ -n "$missing" ] || exit 0
 

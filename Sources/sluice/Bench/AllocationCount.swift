@@ -37,9 +37,11 @@ final class AllocationCount {
 
 /// The library of target CBenchProbe.
 enum BenchProbe {
+    static let name = "libsluice-bench-probe.so"
+
     static func library() throws -> String {
         do {
-            return try BuildFolder.program("libsluice-bench-probe.so").path
+            return try BuildFolder.program(name).path
         } catch {
             throw Failure(.internalFailure, "not built: swift build -c release --product sluice-bench-probe")
         }

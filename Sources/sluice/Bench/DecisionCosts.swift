@@ -52,9 +52,10 @@ struct DecisionCosts: Sendable {
         let service = try BenchService.start(
             .init(
                 limits: StandardWork.limits(), redis: redis,
-                wrapper: CallgrindProcess.wrapper(counts: serviceCounts), sluiced: try stripped(into: folder),
+                wrapper: CallgrindProcess.wrapper(counts: serviceCounts),
+                sluiced: try stripped("sluiced", into: folder),
                 // Without it valgrind does not survive a Swift server.
-                environment: ["LD_PRELOAD": try BenchProbe.library()]))
+                environment: ["LD_PRELOAD": try stripped(BenchProbe.name, into: folder).path]))
         defer { service.stop() }
         var counters = [
             ("service", CallgrindProcess(pid: service.pid, counts: serviceCounts)),
@@ -77,15 +78,15 @@ struct DecisionCosts: Sendable {
         return costs
     }
 
-    /// valgrind 3.19 cannot read the debugging information that Swift writes.
-    private static func stripped(into folder: URL) throws -> URL {
-        let copy = folder.appendingPathComponent("sluiced")
+    /// A copy that valgrind can run: 3.19 cannot read the debugging information that Swift and its clang write.
+    private static func stripped(_ name: String, into folder: URL) throws -> URL {
+        let copy = folder.appendingPathComponent(name)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["strip", "--strip-debug", "-o", copy.path, try BuildFolder.program("sluiced").path]
+        process.arguments = ["strip", "--strip-debug", "-o", copy.path, try BuildFolder.program(name).path]
         try process.run()
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failure(.internalFailure, "strip failed on sluiced") }
+        guard process.terminationStatus == 0 else { throw Failure(.internalFailure, "strip failed on \(name)") }
         return copy
     }
 

@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import SluiceWire
 
@@ -136,7 +135,7 @@ struct Load: Sendable {
             CPU(
                 redis: target.redisPID.flatMap(ProcessCPU.seconds),
                 service: target.servicePID.flatMap(ProcessCPU.seconds),
-                generator: ProcessCPU.seconds(of: getpid())
+                generator: ProcessCPU.ownSeconds()
             )
         }
 

@@ -13,6 +13,13 @@ enum ProcessCPU {
         guard fields.count > 12, let user = Double(fields[12]), let system = Double(fields[13]) else { return nil }
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
+
+    /// Of all threads of this process, in seconds; to the ns.
+    static func ownSeconds() -> Double? {
+        var time = timespec()
+        guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return nil }
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
 }
 
 /// The text of a file of at most 64 KiB, or nil.

@@ -11,7 +11,7 @@ struct RedisConsole {
         String(decoding: try run("redis-cli", [], input: Array(commands.joined(separator: "\n").utf8)), as: UTF8.self)
     }
 
-    /// Runs a tool with its last argument, which may be any bytes, on its standard input.
+    /// Runs a tool to its end.
     func run(_ tool: String, _ arguments: [String], input: [UInt8]) throws -> [UInt8] {
         let folder = try TemporaryFolder.make()
         defer { try? FileManager.default.removeItem(at: folder) }
