@@ -29,6 +29,7 @@ build: toolchain deps ## release build of sluiced and sluice
 # One test at a time: many hold real time to account, and only their own load is to be measured.
 test: toolchain deps-test lint ## lint, then every test, in a debug build
 	$(SWIFT) build --build-tests
+	$(SWIFT) build --product sluice-bench-probe
 	$(SWIFT) test --skip-build --disable-xctest --no-parallel
 	@echo "make test: everything passed"
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,7 +24,8 @@ static void count(void) { atomic_fetch_add_explicit(counter, 1, memory_order_rel
 /* Before the program's first line, and so before it has a second thread. */
 __attribute__((constructor)) static void begin(void) {
     const char *path = getenv(SLUICE_ALLOCATIONS_FILE);
-    if (path == NULL) return;
+    const char *program = getenv(SLUICE_ALLOCATIONS_PROGRAM);
+    if (path == NULL || program == NULL || strcmp(program, program_invocation_short_name) != 0) return;
     int file = open(path, O_RDWR | O_CLOEXEC);
     if (file >= 0) {
         void *page = mmap(NULL, sizeof(*counter), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -31,6 +33,7 @@ __attribute__((constructor)) static void begin(void) {
         close(file);
     }
     unsetenv(SLUICE_ALLOCATIONS_FILE);
+    unsetenv(SLUICE_ALLOCATIONS_PROGRAM);
     unsetenv("LD_PRELOAD");
 }
 

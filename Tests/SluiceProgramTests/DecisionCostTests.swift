@@ -58,7 +58,7 @@ import Testing
             Issue.record("python3 is missing: apt-get install python3")
             return
         }
-        let count = try AllocationCount()
+        let count = try AllocationCount(of: "python3")
         #expect(count.allocations == 0)
         func run(_ lines: String) throws -> (allocations: UInt64, outcome: Program.Outcome) {
             let before = count.allocations
@@ -77,7 +77,9 @@ import Testing
             // Python allocates too, about as much each time.
             #expect(900...1_100 ~= Int(busy.allocations) - Int(idle.allocations), "\(call): \(busy) after \(idle)")
         }
-        let child = try run("import os\nprint(os.environ.get('LD_PRELOAD'), os.environ.get('SLUICE_ALLOCATIONS_FILE'))")
+        let child = try run("import os\nprint(*[os.environ.get(n) for n in ('LD_PRELOAD', 'SLUICE_ALLOCATIONS_FILE')])")
         #expect(child.outcome.output == "None None\n")
+        let other = try Program.onPath("env")?.run(["env"], environment: count.environment)
+        #expect(other?.output.contains("SLUICE_ALLOCATIONS_FILE=") == true)
     }
 }

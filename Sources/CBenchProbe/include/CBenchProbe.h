@@ -3,9 +3,11 @@
 
 /* Preloaded into a sluiced that is measured (LD_PRELOAD); nothing links it.
  *
- * Counts allocations, malloc, calloc, realloc and the aligned ones, into a file that whoever measures has mapped too:
- * the one that this variable names, of at least eight bytes, a uint64_t in the machine's order. Without the variable
- * nothing is counted. Neither the variable nor the preload is passed on to the programs that the process starts. */
+ * Counts the allocations, malloc, calloc, realloc and the aligned ones, of the program that has the name in the second
+ * variable, into the file in the first, which whoever measures has mapped too: a uint64_t in the machine's order.
+ * Programs by another name, such as valgrind before it runs that one, count nothing and pass the variables on; the
+ * program itself does not. */
 #define SLUICE_ALLOCATIONS_FILE "SLUICE_ALLOCATIONS_FILE"
+#define SLUICE_ALLOCATIONS_PROGRAM "SLUICE_ALLOCATIONS_PROGRAM"
 
 #endif

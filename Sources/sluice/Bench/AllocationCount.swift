@@ -10,9 +10,12 @@ final class AllocationCount {
     /// What the service is to be started with.
     let environment: [String: String]
 
+    /// - Parameters:
+    ///   - program: the name of the one that is counted; what runs it, and what it runs, is not.
+    ///   - probe: the library, if not the one that was built.
     /// - Throws: a `Failure` where the library was not built.
-    init() throws {
-        let probe = try BenchProbe.library()
+    init(of program: String = "sluiced", probe: String? = nil) throws {
+        let probe = try probe ?? BenchProbe.library()
         let folder = try TemporaryFolder.make()
         let file = folder.appendingPathComponent("allocations")
         try Data(count: Self.bytes).write(to: file)
@@ -23,7 +26,9 @@ final class AllocationCount {
         }
         self.folder = folder
         self.page = page
-        environment = ["LD_PRELOAD": probe, "SLUICE_ALLOCATIONS_FILE": file.path]
+        environment = [
+            "LD_PRELOAD": probe, "SLUICE_ALLOCATIONS_FILE": file.path, "SLUICE_ALLOCATIONS_PROGRAM": program,
+        ]
     }
 
     deinit {

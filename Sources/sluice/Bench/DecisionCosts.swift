@@ -23,8 +23,7 @@ struct DecisionCosts: Sendable {
         try needPrograms("valgrind", "vgdb", "strip", "redis-server", "redis-cli")
         let folder = try TemporaryFolder.make()
         defer { try? FileManager.default.removeItem(at: folder) }
-        let instructions = try await instructions(in: folder, from: loops)
-        return DecisionCosts(all: instructions + (try await allocations(from: loops)))
+        return DecisionCosts(all: try await count(in: folder, from: loops))
     }
 
     private static func needPrograms(_ names: String...) throws {
@@ -42,20 +41,19 @@ struct DecisionCosts: Sendable {
         }
     }
 
-    // MARK: Instructions
-
-    private static func instructions(in folder: URL, from loops: any EventLoopGroup) async throws -> [Cost] {
+    private static func count(in folder: URL, from loops: any EventLoopGroup) async throws -> [Cost] {
         let redisCounts = folder.appendingPathComponent("redis.counts")
         let (redis, redisProcess) = try await startRedis(in: folder, counts: redisCounts)
         defer { redisProcess.kill() }
+        let allocations = try AllocationCount(probe: stripped(BenchProbe.name, into: folder).path)
         let serviceCounts = folder.appendingPathComponent("service.counts")
         let service = try BenchService.start(
             .init(
                 limits: StandardWork.limits(), redis: redis,
                 wrapper: CallgrindProcess.wrapper(counts: serviceCounts),
                 sluiced: try stripped("sluiced", into: folder),
-                // Without it valgrind does not survive a Swift server.
-                environment: ["LD_PRELOAD": try stripped(BenchProbe.name, into: folder).path]))
+                // Without the library valgrind does not survive a Swift server; and a second may be short under it.
+                environment: allocations.environment.merging(["SLUICE_DEADLINE_MAX": "60s"]) { $1 }))
         defer { service.stop() }
         var counters = [
             ("service", CallgrindProcess(pid: service.pid, counts: serviceCounts)),
@@ -66,7 +64,9 @@ struct DecisionCosts: Sendable {
         for step in steps {
             try await play(step.atOnce, requests: step.decisions / 10, seed: 1, at: service, from: loops)
             for index in counters.indices { _ = try counters[index].1.instructions() }
+            let allocationsBefore = allocations.allocations
             try await play(step.atOnce, requests: step.decisions, seed: 2, at: service, from: loops)
+            let allocated = allocations.allocations - allocationsBefore
             for index in counters.indices {
                 let count = try counters[index].1.instructions()
                 costs.append(
@@ -74,6 +74,10 @@ struct DecisionCosts: Sendable {
                         name: "\(counters[index].0)_instructions_\(step.atOnce)_at_once",
                         perDecision: count / Double(step.decisions)))
             }
+            costs.append(
+                .init(
+                    name: "allocations_\(step.atOnce)_at_once",
+                    perDecision: Double(allocated) / Double(step.decisions)))
         }
         return costs
     }
@@ -112,27 +116,6 @@ struct DecisionCosts: Sendable {
         }
         process.kill()
         throw Failure(.internalFailure, "redis-server did not start under valgrind")
-    }
-
-    // MARK: Allocations
-
-    private static func allocations(from loops: any EventLoopGroup) async throws -> [Cost] {
-        let count = try AllocationCount()
-        let service = try BenchService.start(
-            .init(limits: StandardWork.limits(), environment: count.environment))
-        defer { service.stop() }
-        try await Playing.once(.allowed, 0..<entities, at: service.target, from: loops)
-        var costs: [Cost] = []
-        for step in steps {
-            try await play(step.atOnce, requests: step.decisions, seed: 1, at: service, from: loops)
-            let before = count.allocations
-            try await play(step.atOnce, requests: step.decisions, seed: 2, at: service, from: loops)
-            costs.append(
-                .init(
-                    name: "allocations_\(step.atOnce)_at_once",
-                    perDecision: Double(count.allocations - before) / Double(step.decisions)))
-        }
-        return costs
     }
 
     private static func play(
