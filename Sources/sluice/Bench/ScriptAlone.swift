@@ -5,13 +5,15 @@ import NIOCore
 /// The script that the service runs for one request of the standard work, called by `redis-benchmark`, with entities
 /// drawn anew for each call, as the service's requests draw them.
 ///
-/// The call is read off MONITOR, so that it is what the service really sends. Its first argument, the same for every
-/// request of this work, holds zero bytes, which `redis-benchmark` cannot send: a line before the script puts it where
-/// it belongs. That costs about what sending it would.
+/// The call is read off MONITOR, so that it is what the service really sends. Its first arguments, the same for every
+/// request of this work, hold zero bytes, which `redis-benchmark` cannot send: a line before the script puts them where
+/// they belong. That costs about what sending them would.
 struct ScriptAlone {
     private let console: RedisConsole
     private let entities: Int
     private let arguments: [String]
+    /// Numbers and words.
+    private static let binaryArguments = 2
 
     /// - Throws: a `Failure` that says why this cannot be measured here.
     init(of service: BenchService, from loops: any EventLoopGroup, entities: Int) async throws {
@@ -24,11 +26,14 @@ struct ScriptAlone {
         else {
             throw Failure(.internalFailure, "the service runs another script than this program knows")
         }
-        guard let keys = Int(String(decoding: call[2], as: UTF8.self)), 0...100 ~= keys, call.count > keys + 3 else {
+        guard let keys = Int(String(decoding: call[2], as: UTF8.self)), 0...100 ~= keys,
+            call.count > keys + 3 + Self.binaryArguments
+        else {
             throw Failure(.internalFailure, "the service's call of its script is not understood")
         }
-        var texts = [try console.load(Self.script(LuaScripts.decide, with: call[keys + 3])), "\(keys)"]
-        for bytes in call[3..<keys + 3] + call[(keys + 4)...] {
+        let binary = keys + 3..<keys + 3 + Self.binaryArguments
+        var texts = [try console.load(Self.script(LuaScripts.decide, with: call[binary])), "\(keys)"]
+        for bytes in call[3..<binary.lowerBound] + call[binary.upperBound...] {
             guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else {
                 throw Failure(.internalFailure, "the service's call of its script does not fit a command line")
             }
@@ -52,13 +57,17 @@ struct ScriptAlone {
         return median / 1e3
     }
 
-    /// The script with a line that puts its first argument in place, behind a `#!lua` line if there is one.
-    private static func script(_ script: [UInt8], with first: [UInt8]) -> [UInt8] {
-        let literal = first.map { byte in
-            let digits = String(byte)
-            return "\\" + String(repeating: "0", count: 3 - digits.count) + digits
+    /// The script with a line that puts its first arguments in place, behind a `#!lua` line if there is one.
+    private static func script(_ script: [UInt8], with arguments: ArraySlice<[UInt8]>) -> [UInt8] {
+        var line: [UInt8] = []
+        for argument in arguments.reversed() {
+            let literal = argument.map { byte in
+                let digits = String(byte)
+                return "\\" + String(repeating: "0", count: 3 - digits.count) + digits
+            }
+            line += Array("table.insert(ARGV, 1, \"\(literal.joined())\") ".utf8)
         }
-        let line = Array("table.insert(ARGV, 1, \"\(literal.joined())\")\n".utf8)
+        line.append(UInt8(ascii: "\n"))
         guard script.starts(with: "#!".utf8), let end = script.firstIndex(of: UInt8(ascii: "\n")) else {
             return line + script
         }
