@@ -247,7 +247,7 @@ local function decide(request, from, answered)
   p = p + 3
   local mode, age, amount, e, listing, left = op % 4, false, 0, nil, 0, 0
   now = redisNow
-  if op >= 4 then
+  if op >= 4 and op < 128 then
     if op % 8 >= 4 then
       age = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
       p = p + 3
@@ -271,7 +271,12 @@ local function decide(request, from, answered)
   end
   uses = A[p]
   p = p + 1
-  for u = 1, uses do
+  for u = 1, op == 128 and uses or 0 do
+    useVariant[u], useJudges[u], useCounts[u], useCells[u], useMember[u] = A[p], true, true, p, nil
+    takeOver(keyNumber[A[p + 1]])
+    p = p + 2
+  end
+  for u = 1, op == 128 and 0 or uses do
     local flags = A[p + 1]
     useVariant[u], useJudges[u], useCounts[u], useCells[u] = A[p], flags % 2 == 1, flags % 4 >= 2, p + 1
     local cells = p + 1

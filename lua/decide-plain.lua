@@ -20,47 +20,44 @@ local START, COUNTER, TICKS_END, WEIGHTS_END, TOTALS_END, ONE, WIDTH, READ, PAIR
 
 local INTEGER, formats = { 'I1', 'I2', 'I3', 'I4', 'I5', 'I6' }, {}
 
--- How the cells of a counter that have these widths are read and written; false where they are not plain.
-local function shapeOf(counter, widths)
-  local shape, ww, s = false, widths % 16, counter[1]
-  local ow = (widths - ww) / 16
-  if ow > 0 and ow < 7 and ww > 0 and ww < 6 then
-    local id = s > 1 and widths or widths + 256
-    local own = formats[id]
+-- The first bytes of the plain cells of a counter that have these widths: as they lie in Redis, up to the base.
+local function startOf(counter, widths)
+  local s, measure = counter[1], counter[10]
+  if s > 1 then return pack('>BBBI2I5', 1, measure + 4, widths, counter[9], s) end
+  return pack('>BBBI2', 1, measure, widths, counter[9])
+end
+
+-- How the cells of a counter that begin with `start` are read and written; false where they are not plain.
+local function shapeOf(counter, start)
+  local shape, widths = false, byte(start, 3)
+  local ww = widths and widths % 16 or 0
+  if ww > 0 and ww < 6 and widths > 15 and widths < 112 and start == startOf(counter, widths) then
+    local ow, own = (widths - ww) / 16, formats[widths]
     if not own then
       local pair, total = INTEGER[ow] .. INTEGER[ww], 'I6' .. INTEGER[ww + 1]
-      own = { (s > 1 and '>I2I5' or '>I2') .. total .. pair, '>' .. pair, '>c0' .. total .. 'c0' .. pair }
-      formats[id] = own
+      own = { '>' .. total .. pair, '>' .. pair, '>c0' .. total .. 'c0' .. pair }
+      formats[widths] = own
     end
-    local start = s > 1 and pack('>BBBI2I5', 1, counter[4], widths, counter[9], s)
-      or pack('>BBBI2', 1, counter[4], widths, counter[9])
     shape = {
       start, counter, POW[ow], POW[ww], POW[ww + 1], #start + 7 + ww + ow + ww, ow + ww, own[1], own[2], own[3],
     }
   end
-  counter[5][widths] = shape
+  counter[5][start] = shape
   return shape
 end
 
 -- A plain cell of its bytes; false if it is not plain.
 local function read(counter, value)
-  local version, flags, widths = byte(value, 1, 3)
-  if version ~= 1 or flags ~= counter[4] then return false end
-  local shape = counter[5][widths]
+  local start = sub(value, 1, counter[4])
+  local shape = counter[5][start]
   if not shape then
-    if shape == false or not widths then return false end
-    shape = shapeOf(counter, widths)
+    if shape == nil then shape = shapeOf(counter, start) end
     if not shape then return false end
   end
-  local length, width, s, print, b, sum, o, w = #value, shape[7], 1, nil, nil, nil, nil, nil
+  local length, width = #value, shape[7]
   local more = length - shape[6]
   if more < 0 then return false end
-  if flags > 3 then
-    print, s, b, sum, o, w = unpack_(shape[8], value, 4)
-  else
-    print, b, sum, o, w = unpack_(shape[8], value, 4)
-  end
-  if print ~= counter[9] or s ~= counter[1] then return false end
+  local b, sum, o, w = unpack_(shape[8], value, counter[4] + 1)
   local k, l, lw = counter[3] - b, o, w
   if more > 0 then
     l, lw = unpack_(shape[9], value, length - width + 1)
@@ -83,7 +80,7 @@ local function read(counter, value)
   local pairs_, longer, old, room, most = sub(value, from, l < k and -1 or -1 - width), 1, l, shape[5] - sum, shape[4]
   if l < k then
     lw = 0
-    if s == 1 or k - l > 1 or (b + k) % 2 == 0 then longer = 2 end
+    if k - l > 1 or (b + k) % 2 == 0 or counter[1] == 1 then longer = 2 end
     if k >= shape[3] then
       -- The base moves to the first pair.
       local parts, n = {}, 0
@@ -136,7 +133,7 @@ do
       if values then value = values[j] else value = pcall_('HGET', key, counter[FIELD]) end
       if value then
         -- Of a table, the error of a key that is not a hash, the length is 0.
-        if #value > 2 then cell = read(counter, value) end
+        if #value > 0 then cell = read(counter, value) end
         if not cell then others[c] = value end
       elseif counter[MEASURE] < 2 then
         -- A key that is not there has no other windows to start from, and none to sweep.
@@ -147,7 +144,7 @@ do
             -- Narrowest offsets that leave a quarter of a window before the base must move.
             local need, ow = counter[TICKS] * 1.25, 1
             while POW[ow] <= need do ow = ow + 1 end
-            shape = shapeOf(counter, ow * 16 + 1)
+            shape = shapeOf(counter, startOf(counter, ow * 16 + 1))
             counter[NEW] = shape
           end
           cell = {
@@ -201,8 +198,32 @@ end
 local reply, r, decide, write = { redisNow, 0 }, 2, nil, nil
 for request = 1, V[3] do
   local op, cost, amount, q = A[p], A[p + 1] * 65536 + A[p + 2], 0, p + 3
-  local mode, isPlain = op % 4, true
-  if op > 2 then
+  local mode, isPlain, isAnswered = op % 4, true, false
+  if op == 128 then
+    -- At the time of Redis.
+    if V[7] > 0 then isPlain = false end
+    local last = q + 2 * A[q]
+    for i = q + 2, last, 2 do
+      local cell = plain[A[i]]
+      if not cell or cost > cell[ROOM] then isPlain = false break end
+    end
+    if isPlain then
+      local least, tightest, ordinal, left_, its = 2, 0, 0, 0, nil
+      for i = q + 1, last, 2 do
+        local cell, max = plain[A[i + 1]], variants[A[i]][MAX]
+        local total = cell[TOTAL] + cost
+        cell[CHANGE], cell[TOTAL], cell[LAST_W], cell[ROOM] = cell[LONGER], total, cell[LAST_W] + cost, cell[ROOM] - cost
+        ordinal = ordinal + 1
+        if (max - total) / max < least then
+          least, tightest, left_, its = (max - total) / max, ordinal, max - total, cell
+        end
+      end
+      local counter = its[SHAPE][COUNTER]
+      reply[r + 1], reply[r + 2], reply[r + 3] = 1024 * tightest, left_,
+        (its[BASE] + its[LAST] + counter[TICKS] + 1) * counter[TICK] - now
+      p, r, isAnswered = last + 1, r + 3, true
+    end
+  elseif op > 2 then
     if mode == 3 or op % 8 > 3 or op % 64 > 15 then
       isPlain = false
     else
@@ -220,9 +241,9 @@ for request = 1, V[3] do
       end
     end
   end
-  if V[7] > 0 and op % 16 < 8 then isPlain = false end
+  if op < 128 and V[7] > 0 and op % 16 < 8 then isPlain = false end
   local uses, from = A[q], q + 1
-  if isPlain then
+  if isPlain and not isAnswered then
     q = from
     for _ = 1, uses do
       local variant, flags = variants[A[q]], A[q + 1]
@@ -246,7 +267,9 @@ for request = 1, V[3] do
       end
     end
   end
-  if isPlain then
+  if isAnswered then
+    -- Brief.
+  elseif isPlain then
     p, q = q, from
     local head, least, tightest, left_, ordinal, emptied = r + 1, 2, 0, 0, 0, nil
     for _ = 1, uses do

@@ -29,7 +29,9 @@
 --                    listing, +64 amount), cost (2), [age (3)], [time (3)], [event from 1], [listing: 1 deny, 2 allow,
 --                    3 watch, then what is left of it (3), all ones: for good], [amount (4)], uses; per use: variant
 --                    from 1, flags (1 judges, 2 counts, 4 member follows), the cell of each of its counters, [member
---                    (8)]
+--                    (8)].
+--                    Or op 128, brief: a check with nothing of that, by rules that each count and judge it by one
+--                    limit, enforced, of a count: cost (2), uses; per use: variant from 1, cell
 --
 -- The race this prevents: two requests that both read a counter before either has written it, which is how
 -- separate reads and writes admit more than the limit. All cells are read and all requests judged before the first
@@ -66,13 +68,14 @@ local redisNow = clock[1] * 1000 + (clock[2] - clock[2] % 1000) / 1000
 local now = V[7] > 0 and V[7] or redisNow
 
 -- 2. Counters and variants, each one table. Where things lie in them:
--- of a counter, the tick length, the ticks of a window, the tick of `now`, the flags of its plain cells, their shapes by
--- their widths, the shape of a new cell, the least max of its limits, field, fingerprint of the tuple, measure, and when
+-- of a counter, the tick length, the ticks of a window, the tick of `now`, how many bytes its plain cells begin with,
+-- their shapes by those bytes, the shape of a new cell, the least max of its limits, field, fingerprint of the tuple, measure, and when
 -- a cell that is hit now ends, in the words of Redis; then, for the general part alone, cap on pairs, window,
 -- fingerprint of the dimension, fields of the tuple, birth;
-local TICK, TICKS, NOW, MARKS, SHAPES, NEW, MOST, FIELD, PRINT, MEASURE, ENDS = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
--- of a variant, flags, measure, how many counters it has, and for each limit its counter from 1, max, verdict and steps.
-local FLAGS, KIND, COUNTERS, LIMITS = 1, 2, 3, 4
+local TICK, TICKS, NOW, HEAD, SHAPES, NEW, MOST, FIELD, PRINT, MEASURE, ENDS = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+-- of a variant, flags, measure, how many counters it has, for each limit its counter from 1, max, verdict and steps, and
+-- the max of its first one.
+local FLAGS, KIND, COUNTERS, LIMITS, MAX = 1, 2, 3, 4, 5
 local counters, variants = {}, {}
 do
   local arg, c, i = 3, 0, 8
@@ -86,7 +89,7 @@ do
       c = c + 1
       if isYoung then birth = V[i + 3] end
       counters[c] = {
-        s, math.ceil(window / s), (now - now % s) / s, s > 1 and measure + 4 or measure, {}, false, EXACT,
+        s, math.ceil(window / s), (now - now % s) / s, s > 1 and 10 or 5, {}, false, EXACT,
         ARGV[arg], print, measure, false, V[i + 2], window, kind, fields, birth,
       }
       i, arg = i + (isYoung and 4 or 3), arg + 1
@@ -100,6 +103,6 @@ do
         ofLimits[l + 3], i = { unpack(V, i, i + steps - 1) }, i + steps
       end
     end
-    variants[v] = { isYoung and flags - 4 or flags, measure, n, ofLimits }
+    variants[v] = { isYoung and flags - 4 or flags, measure, n, ofLimits, ofLimits[2] }
   end
 end

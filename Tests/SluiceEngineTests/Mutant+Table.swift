@@ -238,8 +238,8 @@ extension Mutant {
             "a base moves and its pairs stay", in: .decidePlain, "later - o, weight", becomes: "later, weight",
             caughtBy: .smallScope(.moving)),
         Mutant(
-            "a cell of other rules is plain", in: .decidePlain, "if print ~= counter[9] or s ~= counter[1] then",
-            becomes: "if s ~= counter[1] then"),
+            "a cell of other rules is plain", in: .decidePlain, "and start == startOf(counter, widths) then",
+            becomes: "and sub(start, 1, 3) == sub(startOf(counter, widths), 1, 3) then"),
         Mutant(
             "a key is new whatever it holds", in: .decidePlain, "call('EXISTS', key) == 0", becomes: "true"),
         Mutant(
