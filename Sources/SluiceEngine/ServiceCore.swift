@@ -10,7 +10,8 @@ final class Lane {
 
     init(loop: any EventLoop, rules: ActiveRules, target: RedisTarget, core: ServiceCore, logger: Logger) {
         let link = RedisLink(target: target, loop: loop, logger: logger)
-        decider = Decider(loop: loop, settings: core.settings, rules: rules, link: link, logger: logger)
+        decider = Decider(
+            loop: loop, settings: core.settings, rules: rules, link: link, drops: core.drops, logger: logger)
         server = LoopServer(loop: loop, decider: decider, settings: core.settings)
         server.admin = AdminMethods(server: server, core: core, logger: logger)
     }
@@ -30,6 +31,8 @@ final class ServiceCore: Sendable {
     }
 
     let settings: ServiceSettings
+    /// What the deny caches of all lanes no longer hold.
+    let drops = RefusalDrops()
     let reloads = NIOLockedValueBox(ReloadStatus())
     /// Set once, before anybody can ask for a reload.
     let reloader = NIOLockedValueBox<Reloader?>(nil)

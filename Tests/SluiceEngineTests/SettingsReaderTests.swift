@@ -52,7 +52,7 @@ final class SettingsReaderTests {
             "state_dir": "/s", "threads": "5", "clock": "request", "deadline.default": "7ms", "deadline.max": "9ms",
             "keys.prefix": "pre", "bounds.payload_bytes": "2048", "bounds.in_flight_per_connection": "11",
             "bounds.waiting_per_loop": "300", "bounds.requests_per_run": "13", "bounds.runs_in_flight": "14",
-            "bounds.undos_per_loop": "16",
+            "bounds.undos_per_loop": "16", "bounds.refusals_per_loop": "17",
             "bounds.connections_per_loop": "15", "reload.watch": "false", "reload.spread": "3s",
             "dashboard.values": "shown",
         ]
@@ -93,6 +93,7 @@ final class SettingsReaderTests {
             #expect(bounds.requestsPerRun == 13)
             #expect(bounds.undosPerLoop == 16)
             #expect(bounds.runsInFlight == 14)
+            #expect(bounds.refusalsPerLoop == 17)
             #expect(bounds.connectionsPerLoop == 15)
         }
     }

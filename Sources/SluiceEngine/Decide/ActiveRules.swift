@@ -19,6 +19,7 @@ final class ActiveRules: Sendable {
     let plan: ScriptPlan
     let keys: EntityKeyWriter
     let parts: AnswerParts
+    let refusals: RefusalPlan
     let source: Source
     let keyPrefix: String
     /// Since when windows are in force, as `ScriptPlan` takes it.
@@ -35,6 +36,7 @@ final class ActiveRules: Sendable {
         self.keyPrefix = keyPrefix
         keys = EntityKeyWriter(prefix: keyPrefix, rules: set)
         parts = AnswerParts(set)
+        refusals = RefusalPlan(set)
         self.source = source
     }
 

@@ -18,6 +18,11 @@ struct BatchItem {
     var received: NIODeadline
     var deadline: NIODeadline
     var mode: Mode
+    var cost: UInt64 = 0
+    var amount: UInt64 = 0
+    var isEvent = false
+    /// Not 0: it is no request but so many attempts that were refused without Redis and are to be counted. Nobody waits.
+    var attempts = 0
     var isAnswered = false
     /// What a list says of it, in the batch's `effects`, or -1.
     var effect: Int32
@@ -42,6 +47,10 @@ final class Batch {
     @exclusivity(unchecked) private(set) var effects: [ListEffect] = []
     /// Items without an answer.
     @exclusivity(unchecked) private(set) var waiting = 0
+    /// Refused attempts that it counts.
+    @exclusivity(unchecked) private(set) var attempts = 0
+    /// The last of the drops (`RefusalDrops`) before its first request joined it.
+    @exclusivity(unchecked) var drop: UInt64 = 0
     /// The whole EVALSHA, once sealed.
     private(set) var command = ByteBuffer()
     /// When it went to Redis, last.
@@ -66,7 +75,7 @@ final class Batch {
     /// Counter uses in all: what Redis has to do, more or less.
     var cells: Int { writer.cellCount }
     /// Whether somebody still waits for it.
-    var isWanted: Bool { waiting > 0 || completion != nil }
+    var isWanted: Bool { waiting > 0 || attempts > 0 || completion != nil }
 
     /// Whether a request at the caller's time `atMs` may still join: within one run time only goes on.
     func takes(atMs: UInt64?) -> Bool { (atMs ?? lastAtMs) >= lastAtMs }
@@ -78,6 +87,7 @@ final class Batch {
         samples.removeAll(keepingCapacity: true)
         effects.removeAll(keepingCapacity: true)
         waiting = 0
+        attempts = 0
         completion = nil
         expires = .distantFuture
         isCommand = false
@@ -107,6 +117,9 @@ final class Batch {
                 received: received,
                 deadline: deadline,
                 mode: request.mode,
+                cost: request.cost,
+                amount: request.amount,
+                isEvent: !request.eventID.isEmpty && request.mode != .peek,
                 effect: effect == nil ? -1 : Int32(effects.count),
                 sample: sample == nil ? -1 : Int32(samples.count),
                 uses: first..<uses.count
@@ -116,6 +129,18 @@ final class Batch {
         if let effect { effects.append(effect) }
         waiting += 1
         if let atMs = request.atMs { lastAtMs = atMs }
+    }
+
+    /// Adds attempts that were refused without Redis: counted like a record, judged by nothing, awaited by nobody.
+    func add(_ attempt: PendingAttempts.Entry, key: UnsafeRawBufferPointer) {
+        writer.add(attempt, key, rules)
+        uses.append(attempt.use)
+        attempts += attempt.attempts
+        items.append(
+            BatchItem(
+                caller: Caller(connection: -1, epoch: 0, stream: 0), received: .now(), deadline: .distantFuture,
+                mode: .record, attempts: attempt.attempts, isAnswered: true, effect: -1, sample: -1,
+                uses: uses.count - 1..<uses.count))
     }
 
     /// Adds the look at every limit of `met`; the batch then holds nothing else.
@@ -143,6 +168,9 @@ final class Batch {
     }
 
     // MARK: - Answering
+
+    /// The key of the entity that a use is about; good until the next request is added.
+    func key(ofUse use: Int) -> UnsafeRawBufferPointer { writer.key(ofUse: use) }
 
     func effect(of item: Int) -> ListEffect? {
         items[item].effect < 0 ? nil : effects[Int(items[item].effect)]

@@ -38,13 +38,15 @@ extension Decider {
         _ completion: @escaping (Result<Bool, RedisFailure>) -> Void
     ) {
         var keys: [[UInt8]] = []
-        rules.set.normalizing(request, scratch: &normalForm) { request in
+        let stripes = rules.set.normalizing(request, scratch: &normalForm) { request in
             for mode in [Mode.check, .record] {
                 var key: [UInt8] = []
                 EntityKeyWriter.writeEventKey(prefix: rules.keyPrefix, request, mode: mode, into: &key)
                 keys.append(key)
             }
+            return stripesOfCounters(of: request)
         }
+        dropRefusals(stripes)
         let numbers = [
             String(cost), String(amount),
             settings.clock == .request ? String(request.atMs ?? latestAtMs) : "",
@@ -55,6 +57,8 @@ extension Decider {
         undosWaiting += 1
         perform(command, until: deadline) { [weak self] result in
             self?.undosWaiting -= 1
+            // Again: other loops may have asked in between. Whatever the reply, it may have been done.
+            self?.dropRefusals(stripes)
             completion(
                 result.flatMap { reply in
                     guard reply.kind == .integer, reply.integer(at: 0) >= -1 else { return .failure(.malformed) }
@@ -90,6 +94,7 @@ extension Decider {
             recycle(batch)
             return completion(.failure(.disconnected))
         }
+        sendAttempts()
         if !open.isEmpty {
             sealed.append(open)
             open = takeBatch()

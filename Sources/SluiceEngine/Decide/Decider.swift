@@ -51,25 +51,39 @@ final class Decider {
 
     // Scratch, kept so that a request allocates nothing.
     @exclusivity(unchecked) var index = DimensionIndex()
-    @exclusivity(unchecked) private var met: [RuleUse] = []
-    @exclusivity(unchecked) private var answer = Answer()
+    @exclusivity(unchecked) var met: [RuleUse] = []
+    @exclusivity(unchecked) var answer = Answer()
     var normalForm: [UInt8] = []
     /// The time of the last request, where callers give it.
     @exclusivity(unchecked) var latestAtMs: UInt64 = 0
-    @exclusivity(unchecked) private var top = TopSketches()
+    @exclusivity(unchecked) var top = TopSketches()
+
+    let drops: RefusalDrops
+    let refusals: RefusalCache
+    /// The key that is being looked up among them.
+    @exclusivity(unchecked) var refusalKey = RawBytes()
+    @exclusivity(unchecked) var attempts = PendingAttempts()
+    var areAttemptsDue = false
 
     /// A day: in a replay Redis must not expire what the events' clock still needs.
     private static let replayTTLSlackMs: UInt64 = 86_400_000
 
     var ttlSlackMs: UInt64 { settings.clock == .request ? Self.replayTTLSlackMs : 0 }
 
-    init(loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, link: RedisLink, logger: Logger) {
+    /// - Parameter drops: shared by the loops of a service.
+    init(
+        loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, link: RedisLink,
+        drops: RefusalDrops = RefusalDrops(), logger: Logger
+    ) {
         self.loop = loop
         self.settings = settings
         self.rules = rules
         self.link = link
         lists = LoopLists(file: rules.lists)
         self.logger = logger
+        self.drops = drops
+        // At the caller's time nothing is known of what comes next.
+        refusals = RefusalCache(capacity: settings.clock == .redis ? settings.bounds.refusalsPerLoop : 0, drops: drops)
         open = Batch(rules: rules)
         metrics.begin(rules.set, after: nil)
         top.use(rules.set)
@@ -86,8 +100,10 @@ final class Decider {
 
     /// Puts another rule set in force. What has been gathered is decided by the rules it was gathered under.
     func use(_ next: ActiveRules) {
+        sendAttempts()
         if !open.isEmpty { sealed.append(open) }
         metrics.begin(next.set, after: rules.set)
+        refusals.reset()
         top.use(next.set)
         lists.use(file: next.lists)
         rules = next
@@ -140,6 +156,7 @@ final class Decider {
             if let effect { answer.take(effect) }
             return deliver(answer, to: caller, received: received, [], rules)
         }
+        if refuse(request, from: caller, received: received, effect) { return }
         guard link.isConnected else {
             metrics.count(.disconnected)
             decideByPolicy(met[...], mode: request.mode, effect, in: rules.set)
@@ -150,12 +167,8 @@ final class Decider {
             sink?.refuse(caller, .resourceExhausted, "too many requests are waiting")
             return
         }
-        if open.items.count >= settings.bounds.requestsPerRun || open.cells >= pace.cellsPerRun
-            || !open.takes(atMs: request.atMs)
-        {
-            sealed.append(open)
-            open = takeBatch()
-        }
+        if !attempts.isEmpty { sendAttempts(before: request) }
+        makeRoom(atMs: request.atMs)
         let sample = request.mode == .check ? top.sample(request, index) : nil
         open.add(
             request, index, meets: met, caller: caller, received: received, deadline: deadline, sample: sample,
@@ -163,6 +176,17 @@ final class Decider {
         waiting += 1
         arm(deadline)
         scheduleTurn()
+    }
+
+    /// Sees that `open` can take one more.
+    func makeRoom(atMs: UInt64? = nil) {
+        if open.items.count >= settings.bounds.requestsPerRun || open.cells >= pace.cellsPerRun
+            || !open.takes(atMs: atMs)
+        {
+            sealed.append(open)
+            open = takeBatch()
+        }
+        if open.isEmpty { open.drop = drops.current }
     }
 
     /// What the lists say of a request, `raw` as it came.
@@ -227,7 +251,7 @@ final class Decider {
             run.seal(script: link.digest(of: .decide), ttlSlackMs: ttlSlackMs)
             run.sentAt = .now()
             if !run.items.isEmpty { metrics.countRun(requests: run.items.count) }
-            for item in run.items {
+            for item in run.items where item.attempts == 0 {
                 metrics.countQueued(micros: Self.micros(from: item.received, to: run.sentAt))
             }
             out.append(run)
@@ -236,7 +260,7 @@ final class Decider {
     }
 
     /// Whether the next run may go: of those that decide a few, of single commands more, for they take no time.
-    private var mayServe: Bool {
+    var mayServe: Bool {
         let most = settings.bounds.runsInFlight
         return out.count < (sealed.first?.isCommand == true ? most * Self.commandsForARun : most)
     }
@@ -263,7 +287,7 @@ final class Decider {
         UInt64(clamping: (end - start).nanoseconds / 1_000)
     }
 
-    private func deliver(
+    func deliver(
         _ answer: borrowing Answer,
         to caller: Caller,
         received: NIODeadline,
@@ -310,6 +334,7 @@ final class Decider {
 
     private func fail(_ batch: Batch, _ failure: RedisFailure) {
         for item in batch.items.indices { answerByPolicy(batch, item, failure) }
+        metrics.attemptsLost &+= UInt64(batch.attempts)
         batch.completion?(.failure(failure))
         recycle(batch)
     }
@@ -325,6 +350,7 @@ extension Decider: RedisLinkUser {
 
     func linkWasLost() {
         again = 0
+        sendAttempts()
         while let batch = sealed.popFirst() { fail(batch, .disconnected) }
         if !open.isEmpty {
             let batch = open
@@ -365,9 +391,11 @@ extension Decider: RedisLinkUser {
             answer.clear(basis: .redis)
             guard try reading.readItem(&answer, uses: uses[at.uses], plan: rules.plan) else {
                 metrics.unreadableCells += 1
+                metrics.attemptsLost &+= UInt64(at.attempts)
                 answerByPolicy(run, item, .unreadable)
                 continue
             }
+            if answer.verdict == .deny { keepRefusals(of: answer, to: at, in: run, repliedAt: now) }
             guard run.answer(item) else { continue }
             waiting -= 1
             if let effect = run.effect(of: item) { answer.show(effect, in: rules.set) }

@@ -62,6 +62,8 @@ struct RunWriter: ~Copyable {
     private var cells: [Cell] = []
     /// Of the request being added: per tuple of the rule set, 1 + the key, or 0.
     private var keyOfTuple: [Int32] = []
+    /// Per use of the run, its key.
+    private var keyOfUse: [Int32] = []
     private var eventKey: [UInt8] = []
 
     init() {}
@@ -86,6 +88,7 @@ struct RunWriter: ~Copyable {
         }
         lastCellOfKey.removeAll(keepingCapacity: true)
         cells.removeAll(keepingCapacity: true)
+        keyOfUse.removeAll(keepingCapacity: true)
         if keyOfTuple.count != rules.set.tuples.count {
             keyOfTuple = Array(repeating: 0, count: rules.set.tuples.count)
         }
@@ -143,7 +146,10 @@ struct RunWriter: ~Copyable {
         }
         if operation & Operation.hasAmount != 0 { words.write(request.amount, words: 4) }
         words.write(UInt16(met.count))
-        for use in met { write(use, request, index, rules, into: &words) }
+        for use in met {
+            keyOfUse.append(keyOfTuple[Int(use.tuple)] - 1)
+            write(use, request, index, rules, into: &words)
+        }
         requestWords.end(at: words)
         for use in met { keyOfTuple[Int(use.tuple)] = 0 }
     }
@@ -158,10 +164,36 @@ struct RunWriter: ~Copyable {
         words.write(localVariants[Int(use.variant)].number)
         words.write(flags)
         let key = Int(keyOfTuple[Int(use.tuple)]) - 1
+        writeCells(of: variant, key, rules, into: &words)
+        if hasMember { Self.writeMember(of: Int(variant.member), request, index, into: &words) }
+    }
+
+    private func writeCells(
+        of variant: ScriptPlan.Variant, _ key: Int, _ rules: ActiveRules, into words: inout ByteCursor
+    ) {
         for field in variant.fields {
             words.write(UInt16(cell(of: key, field: rules.plan.fields[field])! + 1))
         }
-        if hasMember { Self.writeMember(of: Int(variant.member), request, index, into: &words) }
+    }
+
+    /// Adds attempts as a record of the one rule that counts them.
+    mutating func add(_ attempt: PendingAttempts.Entry, _ bytes: UnsafeRawBufferPointer, _ rules: ActiveRules) {
+        operationCount += 1
+        let variant = rules.plan.variants[Int(attempt.use.variant)]
+        cellCount += variant.fields.count
+        let key = insertKey(atMost: bytes.count) { $0.write(bytes) }
+        keyOfUse.append(Int32(key))
+        writeGroup(of: Int(attempt.use.tuple), key, CollectionOfOne(attempt.use), rules)
+        let hasAmount = attempt.amount > 0
+        var words = requestWords.begin(atMost: Self.requestBytes + Self.useBytes + variant.fields.count * 2)
+        words.write(UInt16(Mode.record.rawValue) | (hasAmount ? Operation.hasAmount : 0))
+        words.write(max(attempt.cost, 1), words: 2)
+        if hasAmount { words.write(attempt.amount, words: 4) }
+        words.write(1 as UInt16)
+        words.write(localVariants[Int(attempt.use.variant)].number)
+        words.write(2 as UInt16)
+        writeCells(of: variant, key, rules, into: &words)
+        requestWords.end(at: words)
     }
 
     private mutating func insertEvent(of request: RequestView, _ rules: ActiveRules) -> Int {
@@ -182,15 +214,31 @@ struct RunWriter: ~Copyable {
 
     // MARK: - Keys and cells
 
+    /// The key of a use by its place among all uses of the run; good until the next key comes.
+    func key(ofUse use: Int) -> UnsafeRawBufferPointer { keys.key(Int(keyOfUse[use])) }
+
     /// Finds or adds the key of `tuple`, and the cells that the rules of `met` on that tuple need.
     private mutating func writeGroup(
         of tuple: Int, _ request: RequestView, _ index: DimensionIndex, _ met: [RuleUse], _ rules: ActiveRules
     ) {
-        let (key, isNew) = keys.insert(atMost: rules.keys.most(of: tuple)) { cursor in
+        let key = insertKey(atMost: rules.keys.most(of: tuple)) { cursor in
             rules.keys.write(tuple, request, index, into: &cursor)
         }
-        if isNew { lastCellOfKey.append(-1) }
         keyOfTuple[tuple] = Int32(key) + 1
+        writeGroup(of: tuple, key, met, rules)
+    }
+
+    @inline(__always)
+    private mutating func insertKey(atMost most: Int, _ write: (inout ByteCursor) -> Void) -> Int {
+        let (key, isNew) = keys.insert(atMost: most, write)
+        if isNew { lastCellOfKey.append(-1) }
+        return key
+    }
+
+    @inline(__always)
+    private mutating func writeGroup(
+        of tuple: Int, _ key: Int, _ met: some Collection<RuleUse>, _ rules: ActiveRules
+    ) {
         let start = groupWords.count
         var added: UInt16 = 0
         for use in met where Int(use.tuple) == tuple {

@@ -33,6 +33,9 @@ struct LoopMetrics: Sendable {
     var undos: UInt64 = 0
     var undosInVain: UInt64 = 0
     var unreadableCells: UInt64 = 0
+    /// Refused from the deny cache, and counted by rules that count attempts; or not, because Redis was lost.
+    var attemptsCoalesced: UInt64 = 0
+    var attemptsLost: UInt64 = 0
     var shed: UInt64 = 0
     var invalidRequests: UInt64 = 0
     var connectionsAccepted: UInt64 = 0
@@ -69,6 +72,8 @@ struct LoopMetrics: Sendable {
                 next += 1
             }
             if answer.basis == .policy { verdict = Self.policy(of: use, in: rules) }
+            // The cache says nothing of rules that have not tripped.
+            if answer.basis == .cache, verdict == .allow { continue }
             ruleDecisions[Int(use.variant) * Self.outcomes + basis + Int(verdict.rawValue)] &+= 1
         }
     }

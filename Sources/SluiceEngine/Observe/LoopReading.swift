@@ -14,6 +14,8 @@ struct LoopReading: Sendable {
     var scriptLoads: UInt64
     var redisReceivedBytes: UInt64
     var redisSentBytes: UInt64
+    var refusals: Int
+    var refusalEvictions: UInt64
 
     init(_ lane: Lane) {
         metrics = lane.decider.metrics
@@ -27,6 +29,8 @@ struct LoopReading: Sendable {
         scriptLoads = lane.decider.link.scriptLoads
         redisReceivedBytes = lane.decider.link.receivedBytes
         redisSentBytes = lane.decider.link.sentBytes
+        refusals = lane.decider.refusals.count(at: NIODeadline.now().uptimeNanoseconds)
+        refusalEvictions = lane.decider.refusals.evictions
     }
 }
 

@@ -11,6 +11,7 @@ struct ServiceMetrics {
         addDecisions()
         addTimes()
         addTraffic()
+        addDenyCache()
         addRedis()
         addRules(reloads)
         addLists(lists)
@@ -141,6 +142,29 @@ struct ServiceMetrics {
             errors.add(sum { $0.metrics.protocolErrors[kind] ?? 0 }, ("kind", kind))
         }
         families.append(errors)
+    }
+
+    // MARK: - Deny cache
+
+    private mutating func addDenyCache() {
+        add(.gauge, "sluice_deny_cache_entries", "Refusals that hold and are given without Redis.") {
+            UInt64($0.refusals)
+        }
+        add(.counter, "sluice_deny_cache_evictions_total", "Refusals forgotten before their time for want of room.") {
+            $0.refusalEvictions
+        }
+        add(
+            .counter, "sluice_deny_cache_attempts_total",
+            "Attempts refused without Redis and counted there a moment later, once for each rule."
+        ) {
+            $0.metrics.attemptsCoalesced
+        }
+        add(
+            .counter, "sluice_deny_cache_attempts_lost_total",
+            "Of those, attempts that were not counted, or may not have been, because Redis was lost."
+        ) {
+            $0.metrics.attemptsLost
+        }
     }
 
     // MARK: - Redis

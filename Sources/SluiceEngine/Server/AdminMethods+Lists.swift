@@ -70,6 +70,8 @@ extension AdminMethods {
     }
 
     private static func unblock(_ key: [UInt8], _ core: ServiceCore) async throws(Refusal) -> UInt64 {
+        // Whatever comes of it: it may have been done.
+        defer { core.drops.drop(key) }
         let nowMs = core.settings.clock == .request ? "\(UInt64(Date().timeIntervalSince1970 * 1000))" : ""
         let command = [
             Array("EVAL".utf8), LuaScripts.unblock, [UInt8(ascii: "1")], key, Array(nowMs.utf8),

@@ -215,7 +215,9 @@ final class AdminMethods {
             "rule": "\(request.rule)", "by": "\(request.by.prefix(200))", "reason": "\(request.reason.prefix(500))",
         ]
         relay(caller, .reset) { done in
-            server.decider.perform(command) { [logger] result in
+            core.drops.drop(key)
+            server.decider.perform(command) { [logger, drops = core.drops] result in
+                drops.drop(key)
                 switch result {
                 case .success(let reply) where reply.kind == .integer:
                     logger.notice(

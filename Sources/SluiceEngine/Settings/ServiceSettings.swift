@@ -51,6 +51,8 @@ public struct ServiceSettings: Sendable {
         public var undosPerLoop = 1_024
         /// Script runs out at once, per event loop.
         public var runsInFlight = 4
+        /// Refusals that one event loop remembers and gives without Redis while they hold; 0: none.
+        public var refusalsPerLoop = 16_384
         /// Client connections of one event loop.
         public var connectionsPerLoop = 10_000
 

@@ -22,6 +22,7 @@ public struct SettingsReader {
         "deadline.default", "deadline.max", "keys.prefix",
         "bounds.payload_bytes", "bounds.in_flight_per_connection", "bounds.waiting_per_loop",
         "bounds.requests_per_run", "bounds.undos_per_loop", "bounds.runs_in_flight", "bounds.connections_per_loop",
+        "bounds.refusals_per_loop",
     ]
     private static let largestFile = 1 << 20
 
@@ -185,6 +186,7 @@ public struct SettingsReader {
         takeCount("bounds.requests_per_run", 1...256) { settings.bounds.requestsPerRun = $0 }
         takeCount("bounds.undos_per_loop", 1...65_536) { settings.bounds.undosPerLoop = $0 }
         takeCount("bounds.runs_in_flight", 1...64) { settings.bounds.runsInFlight = $0 }
+        takeCount("bounds.refusals_per_loop", 0...1_048_576) { settings.bounds.refusalsPerLoop = $0 }
         takeCount("bounds.connections_per_loop", 1...100_000) { settings.bounds.connectionsPerLoop = $0 }
         guard problems.isEmpty else { throw SettingsError(problems: problems) }
         return settings
