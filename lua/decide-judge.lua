@@ -247,7 +247,7 @@ local function decide(request, from, answered)
   p = p + 3
   local mode, age, amount, e, listing, left = op % 4, false, 0, nil, 0, 0
   now = redisNow
-  if op >= 4 and op < 128 then
+  if op >= 4 then
     if op % 8 >= 4 then
       age = (A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]
       p = p + 3
@@ -264,19 +264,19 @@ local function decide(request, from, answered)
       listing, left = A[p], (A[p + 1] * 65536 + A[p + 2]) * 65536 + A[p + 3]
       p = p + 4
     end
-    if op >= 64 then
+    if op % 128 >= 64 then
       amount = ((A[p] * 65536 + A[p + 1]) * 65536 + A[p + 2]) * 65536 + A[p + 3]
       p = p + 4
     end
   end
   uses = A[p]
   p = p + 1
-  for u = 1, op == 128 and uses or 0 do
+  for u = 1, op >= 128 and uses or 0 do
     useVariant[u], useJudges[u], useCounts[u], useCells[u], useMember[u] = A[p], true, true, p, nil
     takeOver(keyNumber[A[p + 1]])
     p = p + 2
   end
-  for u = 1, op == 128 and 0 or uses do
+  for u = 1, op >= 128 and 0 or uses do
     local flags = A[p + 1]
     useVariant[u], useJudges[u], useCounts[u], useCells[u] = A[p], flags % 2 == 1, flags % 4 >= 2, p + 1
     local cells = p + 1

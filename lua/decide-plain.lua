@@ -199,11 +199,20 @@ local reply, r, decide, write = { redisNow, 0 }, 2, nil, nil
 for request = 1, V[3] do
   local op, cost, amount, q = A[p], A[p + 1] * 65536 + A[p + 2], 0, p + 3
   local mode, isPlain, isAnswered = op % 4, true, false
-  if op == 128 then
-    -- At the time of Redis.
-    if V[7] > 0 then isPlain = false end
+  if op % 16 > 7 then
+    local at = (A[q] * 65536 + A[q + 1]) * 65536 + A[q + 2]
+    if at ~= now and op % 8 < 4 then
+      now = at
+      goOn()
+    end
+    q = q + 3
+  elseif V[7] > 0 then
+    -- At the time of Redis, though others are not.
+    isPlain = false
+  end
+  if op > 127 then
     local last = q + 2 * A[q]
-    for i = q + 2, last, 2 do
+    for i = q + 2, isPlain and last or 0, 2 do
       local cell = plain[A[i]]
       if not cell or cost > cell[ROOM] then isPlain = false break end
     end
@@ -227,21 +236,12 @@ for request = 1, V[3] do
     if mode == 3 or op % 8 > 3 or op % 64 > 15 then
       isPlain = false
     else
-      if op % 16 > 7 then
-        local at = (A[q] * 65536 + A[q + 1]) * 65536 + A[q + 2]
-        if at ~= now then
-          now = at
-          goOn()
-        end
-        q = q + 3
-      end
       if op > 63 then
         amount = ((A[q] * 65536 + A[q + 1]) * 65536 + A[q + 2]) * 65536 + A[q + 3]
         q = q + 4
       end
     end
   end
-  if op < 128 and V[7] > 0 and op % 16 < 8 then isPlain = false end
   local uses, from = A[q], q + 1
   if isPlain and not isAnswered then
     q = from

@@ -30,8 +30,8 @@
 --                    3 watch, then what is left of it (3), all ones: for good], [amount (4)], uses; per use: variant
 --                    from 1, flags (1 judges, 2 counts, 4 member follows), the cell of each of its counters, [member
 --                    (8)].
---                    Or op 128, brief: a check with nothing of that, by rules that each count and judge it by one
---                    limit, enforced, of a count: cost (2), uses; per use: variant from 1, cell
+--                    Or op 128, brief: a check with nothing of that but +8 time, by rules that each count and judge
+--                    it by one limit, enforced, of a count: cost (2), [time (3)], uses; per use: variant from 1, cell
 --
 -- The race this prevents: two requests that both read a counter before either has written it, which is how
 -- separate reads and writes admit more than the limit. All cells are read and all requests judged before the first

@@ -216,6 +216,12 @@ extension Mutant {
             "a plain cell takes one more than its limits", in: .decidePlain, "not cell or w > cell[ROOM]",
             becomes: "not cell or w > cell[ROOM] + 1"),
         Mutant(
+            "a brief request takes one more than its limits", in: .decidePlain, "not cell or cost > cell[ROOM]",
+            becomes: "not cell or cost > cell[ROOM] + 1", caughtBy: .smallScope(.limiting)),
+        Mutant(
+            "of equally tight brief limits the last is told", in: .decidePlain, "if (max - total) / max < least then",
+            becomes: "if (max - total) / max <= least then", caughtBy: .smallScope(.limiting)),
+        Mutant(
             "what is only judged never trips", in: .decidePlain, "not cell or cell[ROOM] < 1", becomes: "not cell",
             caughtBy: .smallScope(.guarding)),
         Mutant(
@@ -238,9 +244,6 @@ extension Mutant {
             "a base moves and its pairs stay", in: .decidePlain, "later - o, weight", becomes: "later, weight",
             caughtBy: .smallScope(.moving)),
         Mutant(
-            "a cell of other rules is plain", in: .decidePlain, "and start == startOf(counter, widths) then",
-            becomes: "and sub(start, 1, 3) == sub(startOf(counter, widths), 1, 3) then"),
-        Mutant(
             "a key is new whatever it holds", in: .decidePlain, "call('EXISTS', key) == 0", becomes: "true"),
         Mutant(
             "of equally tight plain limits the last is told", in: .decidePlain, "remaining / max < least",
@@ -252,7 +255,7 @@ extension Mutant {
             "a plain sum adds up costs", in: .decidePlain,
             "        if variant[KIND] == 1 then w = amount end\n        for i", becomes: "        for i"),
         Mutant(
-            "the callers' clock stands still", in: .decidePlain, "          goOn()\n", becomes: ""),
+            "the callers' clock stands still", in: .decidePlain, "      goOn()\n", becomes: ""),
         Mutant(
             "what plain requests left is not taken over", in: .decideGeneral,
             "load(c, counter, bytesOfPlain(cell))", becomes: "load(c, counter, cell[12])"),

@@ -74,6 +74,10 @@ extension SmallScope {
     static let filled = passed(max: 0, costs: [1], spans: [0, 1, 5])
     static let widths = passed(max: 2, costs: [1, 255, 256], spans: [0, 1, 55, 200], windowMs: 200)
 
+    /// Two limits that are reached at once.
+    static let limiting = SmallScope(
+        rules: [.perUser("r", max: 2, windowMs: 4), .perUser("s", max: 2, windowMs: 4)],
+        operations: .each([1, 2].map { .init("a", cost: $0) }, afterMs: [0, 1, 5]), depth: 4)
     /// Weights that outgrow a byte, under a limit that lets them.
     static let growing = SmallScope(
         rules: [.perUser(max: 1_000, windowMs: 4, exactUpTo: 1_024)],

@@ -14,6 +14,7 @@ struct RunWriter: ~Copyable {
         static let hasEvent: UInt16 = 16
         static let isListed: UInt16 = 32
         static let hasAmount: UInt16 = 64
+        static let isBrief: UInt16 = 128
     }
 
     /// A variant of the rule set in this run.
@@ -125,13 +126,16 @@ struct RunWriter: ~Copyable {
         firstAtMs = firstAtMs ?? request.atMs
         var operation = operation
         var cells = 0
+        var isBrief = operation & ~Operation.hasTime == 0
         for use in met {
             let variant = rules.plan.variants[Int(use.variant)]
             cells += variant.fields.count
+            isBrief = isBrief && variant.isBrief && use.judges && use.counts
             if request.amount > 0, use.counts, variant.isSum { operation |= Operation.hasAmount }
             if keyOfTuple[Int(use.tuple)] == 0 { writeGroup(of: Int(use.tuple), request, index, met, rules) }
         }
         cellCount += cells
+        if isBrief { operation |= Operation.isBrief }
         let event = operation & Operation.hasEvent == 0 ? 0 : insertEvent(of: request, rules)
         let most = Self.requestBytes + met.count * Self.useBytes + cells * 2
         var words = requestWords.begin(atMost: most)
@@ -148,21 +152,21 @@ struct RunWriter: ~Copyable {
         words.write(UInt16(met.count))
         for use in met {
             keyOfUse.append(keyOfTuple[Int(use.tuple)] - 1)
-            write(use, request, index, rules, into: &words)
+            write(use, request, index, isBrief: isBrief, rules, into: &words)
         }
         requestWords.end(at: words)
         for use in met { keyOfTuple[Int(use.tuple)] = 0 }
     }
 
     private func write(
-        _ use: RuleUse, _ request: RequestView, _ index: DimensionIndex, _ rules: ActiveRules,
+        _ use: RuleUse, _ request: RequestView, _ index: DimensionIndex, isBrief: Bool, _ rules: ActiveRules,
         into words: inout ByteCursor
     ) {
         let variant = rules.plan.variants[Int(use.variant)]
         let hasMember = use.counts && variant.member >= 0
         let flags: UInt16 = (use.judges ? 1 : 0) + (use.counts ? 2 : 0) + (hasMember ? 4 : 0)
         words.write(localVariants[Int(use.variant)].number)
-        words.write(flags)
+        if !isBrief { words.write(flags) }
         let key = Int(keyOfTuple[Int(use.tuple)]) - 1
         writeCells(of: variant, key, rules, into: &words)
         if hasMember { Self.writeMember(of: Int(variant.member), request, index, into: &words) }

@@ -17,6 +17,8 @@ struct ScriptPlan: Sendable {
         var member: Int32
         /// Whether it adds up amounts.
         var isSum: Bool
+        /// Whether it counts by one limit, enforced: enough for a brief request.
+        var isBrief: Bool
     }
 
     let variants: [Variant]
@@ -69,7 +71,9 @@ struct ScriptPlan: Sendable {
                 fields: firstField..<fields.count,
                 limitCount: variant.limits.count,
                 member: Int32(rules.distinctDimensionOfRule[variant.rule] ?? -1),
-                isSum: rule.measure == .sum
+                isSum: rule.measure == .sum,
+                isBrief: rule.measure == .count && !rule.shadow && variant.counters.count == 1
+                    && variant.limits.count == 1
             )
         }
         (self.bytes, self.fields) = (bytes, fields)
