@@ -186,4 +186,19 @@ struct DenyCacheAttemptsTests {
         #expect(try await engine.run { $0.attempts.isEmpty })
         try await engine.shutDown()
     }
+
+    @Test("Those whose counter cannot be read are lost, too")
+    func unreadable() async throws {
+        let redis = try RedisServer()
+        let engine = try await DenyCacheTests.engine(redis, [Self.door, Self.tries(per: ["ip"])])
+        for _ in 0..<3 { _ = try await engine.decide(Self.request()) }
+        let look = try RedisConnection(socket: redis.socket)
+        try look.command("HSET", "sluice1:{ip=i}", "tries/60000", "?")
+        #expect(try await Self.decide(engine, Self.request(), times: 7).allSatisfy { $0.basis == .cache })
+        for _ in 0..<400 where try await engine.run({ $0.metrics.attemptsLost }) < 7 {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(try await engine.run { $0.metrics.attemptsLost } == 7)
+        try await engine.shutDown()
+    }
 }

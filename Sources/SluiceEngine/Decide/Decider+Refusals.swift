@@ -72,9 +72,11 @@ extension Decider {
     }
 
     private func writeRefusalKey(of tuple: Int16, _ request: RequestView) -> UInt64 {
-        let keys = rules.keys
+        let rules = rules
         refusalKey.removeAll()
-        refusalKey.append(atMost: keys.most(of: Int(tuple))) { keys.write(Int(tuple), request, index, into: &$0) }
+        refusalKey.append(atMost: rules.keys.most(of: Int(tuple))) {
+            rules.keys.write(Int(tuple), request, index, into: &$0)
+        }
         return drops.hash(refusalKey.bytes)
     }
 
