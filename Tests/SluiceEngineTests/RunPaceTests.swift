@@ -28,11 +28,11 @@ struct RunPaceTests {
         #expect(140...160 ~= pace.cellsPerRun)
         // Two at a time, as a loop that is behind reads them, come to the same.
         for _ in 0..<300 {
-            now = now + .microseconds(450)
+            now = now + .microseconds(350)
             for _ in 0..<2 { pace.answered(cells: 50, at: now, isBusy: true) }
         }
-        #expect(abs(pace.nsPerCell - 4_500) < 450)
-        #expect(60...75 ~= pace.cellsPerRun)
+        #expect(abs(pace.nsPerCell - 3_500) < 350)
+        #expect(77...96 ~= pace.cellsPerRun)
     }
 
     @Test("Neither a stall nor a reply from nowhere makes runs absurd")
@@ -43,7 +43,7 @@ struct RunPaceTests {
         now = Self.play(&pace, from: now, replies: 3, cells: 96, every: 2_000_000)
         #expect(pace.nsPerCell <= before + 400)
         now = Self.play(&pace, from: now, replies: 1_000, cells: 96, every: 2_000_000)
-        #expect(pace.cellsPerRun >= 60)
+        #expect(pace.cellsPerRun >= 75)
         _ = Self.play(&pace, from: now, replies: 1_000, cells: 10_000, every: 1)
         #expect(pace.cellsPerRun <= 300)
     }

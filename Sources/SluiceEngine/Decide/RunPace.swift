@@ -9,13 +9,13 @@ struct RunPace {
     static let longestRunNs: Double = 300_000
     /// What one use of a counter is taken to cost Redis, in ns, whatever was measured: a stall teaches nothing, nor does a
     /// loop that was late to read, nor a Redis whose time others take. Smaller runs would cost all of them more.
-    static let believable = 1_000.0...5_000.0
+    static let believable = 1_000.0...4_000.0
     /// So many uses make one lesson, for replies may come two at a time.
     private static let lesson = 256
     /// Of a lesson, the part that is taken over.
     private static let weight = 0.125
 
-    private(set) var nsPerCell = 4_000.0
+    private(set) var nsPerCell = 3_000.0
     /// Since when Redis has had something to do without a pause, and uses answered since then.
     private var busySince: NIODeadline?
     private var cells = 0
