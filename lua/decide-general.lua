@@ -1,4 +1,4 @@
--- What the general part is given, and how it takes over cells that were plain. The fifth part of the function `general`,
+-- What the general part is given, and how it takes over cells that were plain. It stands in the function `general`
 -- behind names.lua, cells.lua, sets.lua, events.lua and origins.lua; decide-judge.lua and decide-write.lua follow.
 
 local A, words, V, counters, variants, plain, left, others, bytesOfPlain, redisNow, micros, reply = ...
@@ -39,7 +39,7 @@ do
     cellsOf[k] = list
     for i = p + 2, p + 1 + m do
       c = c + 1
-      counterOfCell[c], keyNumber[c], keyOf[c], list[#list + 1] = A[i], k, KEYS[k], c
+      counterOfCell[c], keyNumber[c], keyOf[c], list[#list + 1] = A[i] % 32768, k, KEYS[k], c
     end
     p = p + 2 + m
   end

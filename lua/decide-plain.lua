@@ -9,13 +9,13 @@
 -- Where things lie in the table of a plain cell: false until it is changed, then its `LONGER` (of a list of a key's
 -- cells 3); whether the key is new; its shape, base tick, total; the pairs but the last as bytes; the last pair, at the
 -- tick of now, of weight 0 if nothing has been counted then; how much may be added before a limit trips or a width is
--- full; 2 if that makes the key live longer, else 1; the last tick there was; the bytes it was made of. Ticks are counted
--- from the base.
+-- full; 2 if that makes the key live longer, else 1; the last tick there was; the bytes it was made of. Ticks are
+-- counted from the base.
 local CHANGE, IS_NEW, SHAPE, BASE, TOTAL, PAIRS, LAST, LAST_W, ROOM, LONGER, OLD, BYTES =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 -- In a shape, which is how cells of one counter and the same widths are read and written: their first bytes, the
--- counter, from where on a tick, a weight, a total needs wider numbers, the length of a cell of one pair, the width of a
--- pair, and formats: to read up to the first pair, to read a pair, to write a cell.
+-- counter, from where on a tick, a weight, a total needs wider numbers, the length of a cell of one pair, the width of
+-- a pair, and formats: to read up to the first pair, to read a pair, to write a cell.
 local START, COUNTER, TICKS_END, WEIGHTS_END, TOTALS_END, ONE, WIDTH, READ, PAIR, WRITE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 local INTEGER, formats = { 'I1', 'I2', 'I3', 'I4', 'I5', 'I6' }, {}
@@ -42,16 +42,17 @@ local function shapeOf(counter, start)
       start, counter, POW[ow], POW[ww], POW[ww + 1], #start + 7 + ww + ow + ww, ow + ww, own[1], own[2], own[3],
     }
   end
-  counter[5][start] = shape
+  if counter[5] then counter[5][start] = shape else counter[5] = { [start] = shape } end
   return shape
 end
 
 -- A plain cell of its bytes; false if it is not plain.
 local function read(counter, value)
   local start = sub(value, 1, counter[4])
-  local shape = counter[5][start]
+  local shapes = counter[5]
+  local shape = shapes and shapes[start]
   if not shape then
-    if shape == nil then shape = shapeOf(counter, start) end
+    if not shapes or shape == nil then shape = shapeOf(counter, start) end
     if not shape then return false end
   end
   local length, width = #value, shape[7]
@@ -108,7 +109,8 @@ end
 
 -- 3. Read every cell. Of each its table while it is plain; what Redis has, where it is not; and of each key its cell's
 -- table, or a list of them behind a 3.
-local plain, others, ofKey, p = {}, {}, {}, 1
+local plain, ofKey = { nil, nil, nil, nil, nil, nil, nil, nil }, { nil, nil, nil, nil, nil, nil, nil, nil }
+local others, p = {}, 1
 do
   local c, keys = 0, KEYS
   for _ = 1, V[2] do
@@ -120,7 +122,7 @@ do
       -- In parts: the Lua stack holds 8,000 values.
       for from = 0, m - 1, 4000 do
         local fields, some = {}, m - from < 4000 and m - from or 4000
-        for j = 1, some do fields[j] = counters[A[p + from + j - 1]][FIELD] end
+        for j = 1, some do fields[j] = counters[A[p + from + j - 1] % 32768][FIELD] end
         local part = pcall_('HMGET', key, unpack(fields))
         for j = 1, some do
           if part.err then values[from + j] = part else values[from + j] = part[j] end
@@ -128,16 +130,20 @@ do
       end
     end
     for j = 1, m do
-      local counter, cell, value = counters[A[p]], false, nil
+      local counter, cell, value, isShared = counters[A[p]], false, nil, false
+      if not counter then
+        -- Of several counters, each with limits and ticks of its own: not plain.
+        counter, isShared = counters[A[p] - 32768], true
+      end
       c, p = c + 1, p + 1
       if values then value = values[j] else value = pcall_('HGET', key, counter[FIELD]) end
       if value then
         -- Of a table, the error of a key that is not a hash, the length is 0.
-        if #value > 0 then cell = read(counter, value) end
+        if #value > 0 and not isShared then cell = read(counter, value) end
         if not cell then others[c] = value end
-      elseif counter[MEASURE] < 2 then
+      elseif counter[MEASURE] < 2 and not isShared then
         -- A key that is not there has no other windows to start from, and none to sweep.
-        if isNew == nil then isNew = call('EXISTS', key) == 0 end
+        if isNew == nil then isNew = #call('HKEYS', key) == 0 end
         if isNew then
           local shape = counter[NEW]
           if not shape then
@@ -195,7 +201,7 @@ local function goOn()
 end
 
 -- 4. Judge the requests in order, each on what those before it left.
-local reply, r, decide, write = { redisNow, 0 }, 2, nil, nil
+local reply, r, decide, write = { redisNow, 0, nil, nil, nil, nil, nil, nil }, 2, nil, nil
 for request = 1, V[3] do
   local op, cost, amount, q = A[p], A[p + 1] * 65536 + A[p + 2], 0, p + 3
   local mode, isPlain, isAnswered = op % 4, true, false
@@ -221,7 +227,8 @@ for request = 1, V[3] do
       for i = q + 1, last, 2 do
         local cell, max = plain[A[i + 1]], variants[A[i]][MAX]
         local total = cell[TOTAL] + cost
-        cell[CHANGE], cell[TOTAL], cell[LAST_W], cell[ROOM] = cell[LONGER], total, cell[LAST_W] + cost, cell[ROOM] - cost
+        cell[CHANGE], cell[TOTAL], cell[LAST_W], cell[ROOM] = cell[LONGER], total, cell[LAST_W] + cost,
+          cell[ROOM] - cost
         ordinal = ordinal + 1
         if (max - total) / max < least then
           least, tightest, left_, its = (max - total) / max, ordinal, max - total, cell
@@ -322,7 +329,7 @@ end
 
 -- 5. Write what changed.
 if write then reply[2] = write() end
-local keys, slack = KEYS, V[5]
+local keys, slack, textOf = KEYS, V[5], {}
 
 -- Until when a cell that was changed means anything, in ms: of sliced ones two slices at a time, so that every other
 -- slice its key is told nothing.
@@ -367,11 +374,13 @@ for k = 1, #keys - V[4] do
       if slack > 0 or lastW == 0 then
         expire(key, endOf(cell), cell[IS_NEW])
       else
-        -- The same for all cells of the counter. Redis would print a number with %.17g, dear and once for each key.
+        -- The same for all cells of the counter, and of others like it. Redis would print a number with %.17g, dear
+        -- and once for each key.
         local ends = counter[ENDS]
         if not ends then
-          ends = string.format('%.0f', endOf(cell))
-          counter[ENDS] = ends
+          local number = endOf(cell)
+          ends = textOf[number] or string.format('%.0f', number)
+          counter[ENDS], textOf[number] = ends, ends
         end
         if cell[IS_NEW] then call('PEXPIREAT', key, ends) else call('PEXPIREAT', key, ends, 'GT') end
       end

@@ -23,7 +23,8 @@
 --                    (0: none), [birth: since when the window is in force, in ms]; per limit: counter from 1, max,
 --                    verdict, steps of block_for, the length of each of those
 -- The words, two sections; a number in brackets is how many words a value takes:
---   G  per group     key from 1, cells, then the batch-wide number of each cell's counter (from 1);
+--   G  per group     key from 1, cells, then the batch-wide number of each cell's counter (from 1), + 32768 if the
+--                    variants of the requests give it several;
 --                    cells are numbered from 1 in the order they appear here
 --   R  per request   op (0 check, 1 peek, 2 record, 3 inspect; and what follows: +4 age, +8 time, +16 event, +32
 --                    listing, +64 amount), cost (2), [age (3)], [time (3)], [event from 1], [listing: 1 deny, 2 allow,
@@ -69,19 +70,20 @@ local now = V[7] > 0 and V[7] or redisNow
 
 -- 2. Counters and variants, each one table. Where things lie in them:
 -- of a counter, the tick length, the ticks of a window, the tick of `now`, how many bytes its plain cells begin with,
--- their shapes by those bytes, the shape of a new cell, the least max of its limits, field, fingerprint of the tuple, measure, and when
--- a cell that is hit now ends, in the words of Redis; then, for the general part alone, cap on pairs, window,
--- fingerprint of the dimension, fields of the tuple, birth;
+-- their shapes by those bytes once there is one, the shape of a new cell, the least max of its limits, field,
+-- fingerprint of the tuple, measure, and when a cell that is hit now ends, in the words of Redis; then, for the general
+-- part alone, cap on pairs, window, fingerprint of the dimension, fields of the tuple, birth;
 local TICK, TICKS, NOW, HEAD, SHAPES, NEW, MOST, FIELD, PRINT, MEASURE, ENDS = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
--- of a variant, flags, measure, how many counters it has, for each limit its counter from 1, max, verdict and steps, and
--- the max of its first one.
+-- of a variant, flags, measure, how many counters it has, for each limit its counter from 1, max, verdict and steps,
+-- and the max of its first one.
 local FLAGS, KIND, COUNTERS, LIMITS, MAX = 1, 2, 3, 4, 5
-local counters, variants = {}, {}
+-- The first tables of many have room for a few: each time that one grows, it is laid out anew.
+local counters, variants = { nil, nil, nil, nil }, { nil, nil, nil, nil }
 do
   local arg, c, i = 3, 0, 8
   for v = 1, V[1] do
     local flags, print, measure, kind, n, limits = V[i], V[i + 1], V[i + 2], V[i + 3], V[i + 4], V[i + 5]
-    local fields, ofLimits, birth, isYoung = ARGV[arg], {}, false, flags > 3
+    local fields, ofLimits, birth, isYoung = ARGV[arg], { nil, nil, nil, nil }, false, flags > 3
     i, arg = i + 6, arg + 1
     local before = c
     for _ = 1, n do
@@ -89,7 +91,7 @@ do
       c = c + 1
       if isYoung then birth = V[i + 3] end
       counters[c] = {
-        s, math.ceil(window / s), (now - now % s) / s, s > 1 and 10 or 5, {}, false, EXACT,
+        s, math.ceil(window / s), (now - now % s) / s, s > 1 and 10 or 5, false, false, EXACT,
         ARGV[arg], print, measure, false, V[i + 2], window, kind, fields, birth,
       }
       i, arg = i + (isYoung and 4 or 3), arg + 1

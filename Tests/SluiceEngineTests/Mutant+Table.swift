@@ -244,7 +244,7 @@ extension Mutant {
             "a base moves and its pairs stay", in: .decidePlain, "later - o, weight", becomes: "later, weight",
             caughtBy: .smallScope(.moving)),
         Mutant(
-            "a key is new whatever it holds", in: .decidePlain, "call('EXISTS', key) == 0", becomes: "true"),
+            "a key is new whatever it holds", in: .decidePlain, "#call('HKEYS', key) == 0", becomes: "true"),
         Mutant(
             "of equally tight plain limits the last is told", in: .decidePlain, "remaining / max < least",
             becomes: "remaining / max <= least"),

@@ -29,6 +29,9 @@ struct RunWriter: ~Copyable {
         var field: Int32
         /// The cell of the same key before this one, or -1.
         var before: Int32
+        var counter: UInt16
+        /// Where its counter stands in the words of groups.
+        var place: Int32
     }
 
     /// Bytes of a request's words beside its rules: operation, cost, age, time, event, listing, amount, rules.
@@ -38,6 +41,8 @@ struct RunWriter: ~Copyable {
     /// Of a command beside keys, words and arguments.
     private static let commandBytes = 256
 
+    /// Of a cell's counter: other counters use the cell too.
+    private static let isShared: UInt16 = 0x8000
     /// Of one of the script's numbers.
     private static let numberBytes = 7
 
@@ -258,8 +263,14 @@ struct RunWriter: ~Copyable {
         let fields = rules.plan.variants[variant].fields
         for place in fields {
             let field = rules.plan.fields[place]
-            guard cell(of: key, field: field) == nil else { continue }
             let counter = localVariants[variant].firstCounter + UInt16(place - fields.lowerBound)
+            if let known = cell(of: key, field: field) {
+                if cells[known].counter != counter {
+                    // Requests that are under different overrides of the rule.
+                    groupWords.set(cells[known].counter | Self.isShared, at: Int(cells[known].place))
+                }
+                continue
+            }
             let isFirst = added == 0
             groupWords.append(atMost: 6) { words in
                 if isFirst {
@@ -268,7 +279,9 @@ struct RunWriter: ~Copyable {
                 }
                 words.write(counter)
             }
-            cells.append(Cell(field: field, before: lastCellOfKey[key]))
+            cells.append(
+                Cell(
+                    field: field, before: lastCellOfKey[key], counter: counter, place: Int32(groupWords.count - 2)))
             lastCellOfKey[key] = Int32(cells.count - 1)
             added += 1
         }
