@@ -127,14 +127,6 @@ local function explode(c)
   return k, w, n
 end
 
--- Narrowest offsets that leave a quarter of a window before the base must move again.
-local function offsetWidth(span, n)
-  local need, width = n + n / 4, 1
-  if need < span then need = span end
-  while POW[width] <= need do width = width + 1 end
-  return width
-end
-
 -- Lays a cell out anew from its pairs, with the widths they need.
 local function implode(c, k, w, n)
   if n == 0 then return clear(c) end

@@ -1,7 +1,7 @@
 -- What the general part is given, and how it takes over cells that were plain. It stands in the function `general`
 -- behind names.lua, cells.lua, sets.lua, events.lua and origins.lua; decide-judge.lua and decide-write.lua follow.
 
-local A, words, V, counters, variants, plain, left, others, bytesOfPlain, redisNow, micros, reply = ...
+local A, words, V, counters, variants, plain, left, others, bytesOfPlain, expire, redisNow, micros, reply = ...
 local p, nGroups, nEvents, slack, memory = 1, V[2], V[4], V[5], V[6]
 local nKeys = #KEYS - nEvents
 local r, steps = 0, 0

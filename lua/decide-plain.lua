@@ -147,10 +147,7 @@ do
         if isNew then
           local shape = counter[NEW]
           if not shape then
-            -- Narrowest offsets that leave a quarter of a window before the base must move.
-            local need, ow = counter[TICKS] * 1.25, 1
-            while POW[ow] <= need do ow = ow + 1 end
-            shape = shapeOf(counter, startOf(counter, ow * 16 + 1))
+            shape = shapeOf(counter, startOf(counter, offsetWidth(0, counter[TICKS]) * 16 + 1))
             counter[NEW] = shape
           end
           cell = {
@@ -197,6 +194,29 @@ local function goOn()
         end
       end
     end
+  end
+end
+
+-- An end as Redis is told it. It would print a number with %.17g, dear and once for each key; most keys of a run end at
+-- few different times.
+local slack, textOf = V[5], {}
+local function textOfEnd(ends)
+  local text = textOf[ends]
+  if not text then
+    text = string.format('%.0f', ends)
+    textOf[ends] = text
+  end
+  return text
+end
+
+-- Tells Redis how long a key means anything: until `ends`, in ms, and no shorter than it was told before.
+local function expire(key, ends, isNew)
+  if slack > 0 then
+    call('PEXPIRE', key, textOfEnd(slack + (ends > redisNow and ends - redisNow or 0)))
+  elseif isNew then
+    call('PEXPIREAT', key, textOfEnd(ends))
+  else
+    call('PEXPIREAT', key, textOfEnd(ends), 'GT')
   end
 end
 
@@ -321,7 +341,8 @@ for request = 1, V[3] do
     end
   else
     if not decide then
-      decide, write = general(A, words, V, counters, variants, plain, left, others, bytesOf, redisNow, clock[2], reply)
+      decide, write = general(A, words, V, counters, variants, plain, left, others, bytesOf, expire,
+        redisNow, clock[2], reply)
     end
     p, r = decide(request, p, r)
   end
@@ -329,7 +350,7 @@ end
 
 -- 5. Write what changed.
 if write then reply[2] = write() end
-local keys, slack, textOf = KEYS, V[5], {}
+local keys = KEYS
 
 -- Until when a cell that was changed means anything, in ms: of sliced ones two slices at a time, so that every other
 -- slice its key is told nothing.
@@ -338,16 +359,6 @@ local function endOf(cell)
   local k = cell[4] + (cell[8] > 0 and cell[7] or cell[11])
   if counter[1] > 1 then k = k - k % 2 + 1 end
   return (k + counter[2] + 1) * counter[1]
-end
-
-local function expire(key, ends, isNew)
-  if slack > 0 then
-    call('PEXPIRE', key, string.format('%.0f', slack + (ends > redisNow and ends - redisNow or 0)))
-  elseif isNew then
-    call('PEXPIREAT', key, string.format('%.0f', ends))
-  else
-    call('PEXPIREAT', key, string.format('%.0f', ends), 'GT')
-  end
 end
 
 for k = 1, #keys - V[4] do
@@ -374,13 +385,11 @@ for k = 1, #keys - V[4] do
       if slack > 0 or lastW == 0 then
         expire(key, endOf(cell), cell[IS_NEW])
       else
-        -- The same for all cells of the counter, and of others like it. Redis would print a number with %.17g, dear
-        -- and once for each key.
+        -- The same for all cells of the counter.
         local ends = counter[ENDS]
         if not ends then
-          local number = endOf(cell)
-          ends = textOf[number] or string.format('%.0f', number)
-          counter[ENDS], textOf[number] = ends, ends
+          ends = textOfEnd(endOf(cell))
+          counter[ENDS] = ends
         end
         if cell[IS_NEW] then call('PEXPIREAT', key, ends) else call('PEXPIREAT', key, ends, 'GT') end
       end

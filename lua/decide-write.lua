@@ -1,16 +1,5 @@
 -- Writing what requests that were judged in general have changed. See decide.lua for the contract.
 
--- Redis would print a number with %.17g, dear and once for each key; most keys of a run end at few different times.
-local textOf = {}
-local function text(number)
-  local known = textOf[number]
-  if not known then
-    known = string.format('%.0f', number)
-    textOf[number] = known
-  end
-  return known
-end
-
 -- Whether a field out of force may still be what a counter of its rule starts from: one of them is not there yet, and
 -- none has just begun. Once one has, it holds what happened, and were the old field to stay, a rollback would find it
 -- as it was.
@@ -89,16 +78,7 @@ local function writeKey(k)
     else
       for i = 1, n, 1000 do call('HSET', key, unpack(args, i, n < i + 999 and n or i + 999)) end
     end
-    if need > 0 then
-      if slack > 0 then
-        local ttl = need - redisNow
-        call('PEXPIRE', key, text(slack + (ttl > 0 and ttl or 0)))
-      elseif fresh then
-        call('PEXPIREAT', key, text(need))
-      else
-        call('PEXPIREAT', key, text(need), 'GT')
-      end
-    end
+    if need > 0 then expire(key, need, fresh) end
   end
 end
 

@@ -40,7 +40,7 @@ extension Mutant {
             "pairs that come to share a tick lose weight", in: .cells, "ws[m] = ws[m] + ws[i]", becomes: "ws[m] = ws[m]"
         ),
         Mutant(
-            "the offsets leave too little room", in: .cells, "while POW[width] <= need do",
+            "the offsets leave too little room", in: .names, "while POW[width] <= need do",
             becomes: "while POW[width + 1] <= need do"),
         Mutant(
             "what merges in a lone cap is looked for behind the pairs", in: .cells, "pairs_ == cap + 1 and cap > 1",
