@@ -24,6 +24,7 @@ struct RandomTraffic {
     /// How many events may be repeated or undone.
     private let eventsKept: Int
     private let longestPauseMs: UInt64
+    private var limitCount = 0
     /// Requests that are decided together, at most.
     let mostAtOnce: Int
 
@@ -65,10 +66,12 @@ struct RandomTraffic {
         return limits
     }
 
+    /// Each has a text of its own, as two of the same numbers may differ in what they block for.
     private mutating func limit(windowMs: UInt64) -> Limit {
+        limitCount += 1
         let steps = random.oneIn(4) ? Int.random(in: 1...3, using: &random) : 0
         return Limit(
-            max: maximum(), windowMs: windowMs, verdict: verdict(), text: "",
+            max: maximum(), windowMs: windowMs, verdict: verdict(), text: "limit \(limitCount)",
             blockForMs: (0..<steps).map { _ in pick([1, 20, 300, 2_000, 30_000]) })
     }
 
