@@ -13,6 +13,7 @@ public enum LuaScripts {
         case decideWrite = "decide-write.lua"
         case decidePlain = "decide-plain.lua"
         case undo = "undo.lua"
+        case release = "release.lua"
 
         package var source: [UInt8] {
             switch self {
@@ -27,6 +28,7 @@ public enum LuaScripts {
             case .decideWrite: PackageResources.decide_write_lua
             case .decidePlain: PackageResources.decide_plain_lua
             case .undo: PackageResources.undo_lua
+            case .release: PackageResources.release_lua
             }
         }
     }
@@ -34,8 +36,26 @@ public enum LuaScripts {
     /// Undeclared keys may be read, and keys of several slots go together.
     private static let flags = Array("#!lua flags=allow-cross-slot-keys\n".utf8)
 
+    private static let keysOfArguments = Array(
+        """
+        local KEYS, ARGV = {}, ARGV
+        do
+          local all, n = ARGV, tonumber(ARGV[1])
+          for i = 1, n do KEYS[i] = all[i + 1] end
+          ARGV = {}
+          for i = n + 2, #all do ARGV[i - n - 1] = all[i] end
+        end
+
+        """.utf8)
+
     /// Judges and counts one batch of requests.
     public static let decide: [UInt8] = decide(\.source)
+    /// The same for a node of a cluster, which is given its keys as arguments: their number, the keys, and what the
+    /// other is given. A script's keys must lie in one slot, arguments need not.
+    public static let decideOnNode: [UInt8] = flags + keysOfArguments + decide.dropFirst(flags.count)
+    /// Takes back what one node counted of a request that another refused.
+    public static let release: [UInt8] =
+        flags + [Part.names, .cells, .sets, .release].flatMap(\.source)
     /// Takes back what an event counted.
     public static let undo: [UInt8] = undo(\.source)
     /// Forgets the counters of one entity tuple.

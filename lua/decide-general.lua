@@ -48,6 +48,9 @@ end
 local events = {}
 for e = 1, nEvents do events[e] = readEvent(KEYS[nKeys + e]) end
 
+-- Of a cell whose key lies elsewhere in a cluster, that.
+local away = {}
+
 -- The keys taken over; of those that lack a field, the fields they have.
 local taken, nTaken, namesOf = {}, 0, {}
 
@@ -61,7 +64,7 @@ local function takeOver(k)
     local c = list[i]
     local cell, value, counter = plain[c] or left[c], others[c], counterOfCell[c]
     if type(value) == 'table' then
-      counterOf[c], bad[c] = counter, true
+      counterOf[c], bad[c], away[c] = counter, true, isAway(value)
     elseif cell then
       local change, isNew = cell[1], cell[2]
       load(c, counter, bytesOfPlain(cell))

@@ -21,7 +21,7 @@ end
 
 -- Brings every cell to now. What this request does not change for good is put back afterwards, where a later one could
 -- tell: at the callers' times, which may go back, and where the clock was set back. Returns how many are to be put
--- back, or nil if one is unreadable.
+-- back, or nil if one is unreadable, and whether because its key is elsewhere.
 local function bringToNow(mode, atCallersTime)
   local saves = 0
   for u = 1, uses do
@@ -30,7 +30,7 @@ local function bringToNow(mode, atCallersTime)
       local counter, cells = vFirst[v], useCells[u]
       for j = 1, vCounters[v] do
         local c = A[cells + j]
-        if bad[c] then return nil, saves end
+        if bad[c] then return nil, saves, away[c] end
         local l, wasSet = last[c], false
         if origin[c] then
           -- Written only if this request writes; a later one starts again from what is there.
@@ -271,12 +271,13 @@ local function decide(request, from, answered)
   end
   uses = A[p]
   p = p + 1
-  for u = 1, op >= 128 and uses or 0 do
+  local isBrief = op % 256 >= 128
+  for u = 1, isBrief and uses or 0 do
     useVariant[u], useJudges[u], useCounts[u], useCells[u], useMember[u] = A[p], true, true, p, nil
     takeOver(keyNumber[A[p + 1]])
     p = p + 2
   end
-  for u = 1, op >= 128 and 0 or uses do
+  for u = 1, isBrief and 0 or uses do
     local flags = A[p + 1]
     useVariant[u], useJudges[u], useCounts[u], useCells[u] = A[p], flags % 2 == 1, flags % 4 >= 2, p + 1
     local cells = p + 1
@@ -296,16 +297,16 @@ local function decide(request, from, answered)
     r = r + 2
   elseif e and e.bad then
     r = r + 1
-    reply[r] = -1
+    reply[r] = e.away and -2 or -1
   else
     if e and not isKnown then e.undone = false end
     local isUndone = e and e.undone
     if isUndone and mode == 0 then mode = 1 end
     trips, stepped = 0, 0
-    local readable, saves = bringToNow(mode, op % 16 >= 8)
+    local readable, saves, isElsewhere = bringToNow(mode, op % 16 >= 8)
     if not readable then
       r = r + 1
-      reply[r] = -1
+      reply[r] = isElsewhere and -2 or -1
     elseif mode == 3 then
       inspect()
     else
@@ -318,8 +319,8 @@ local function decide(request, from, answered)
         elseif listing == 3 and verdict == 0 then verdict = 1 end
       end
       if mode ~= 1 and not isUndone then
-        count(mode, verdict, listing == 2, cost, amount, age, counted)
-        if mode == 0 and trips > 0 and listing ~= 2 then block() end
+        if op < 512 then count(mode, verdict, listing == 2, cost, amount, age, counted) end
+        if mode == 0 and trips > 0 and listing ~= 2 and op % 512 < 256 then block() end
       end
       r = r + 1
       local head, remaining, reset = r, 0, 0

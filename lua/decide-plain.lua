@@ -236,7 +236,7 @@ for request = 1, V[3] do
     -- At the time of Redis, though others are not.
     isPlain = false
   end
-  if op > 127 then
+  if op > 127 and op < 256 then
     local last = q + 2 * A[q]
     for i = q + 2, isPlain and last or 0, 2 do
       local cell = plain[A[i]]
@@ -260,10 +260,10 @@ for request = 1, V[3] do
       p, r, isAnswered = last + 1, r + 3, true
     end
   elseif op > 2 then
-    if mode == 3 or op % 8 > 3 or op % 64 > 15 then
+    if mode == 3 or op % 8 > 3 or op % 64 > 15 or op > 511 then
       isPlain = false
     else
-      if op > 63 then
+      if op % 128 > 63 then
         amount = ((A[q] * 65536 + A[q + 1]) * 65536 + A[q + 2]) * 65536 + A[q + 3]
         q = q + 4
       end

@@ -8,7 +8,8 @@
 -- ARGV[3…] for each variant of V: `|field|field|…` of every rule in force on its tuple,
 --          then the field of each of its counters, `<rule>/<window in ms>`
 -- returns  one flat array of integers: now in ms, clock steps corrected, then for each request:
---            code = verdict + 4 * trips + 1024 * (ordinal of the tightest limit + 1, or 0); -1: unreadable cell
+--            code = verdict + 4 * trips + 1024 * (ordinal of the tightest limit + 1, or 0); -1: unreadable cell; -2: a
+--            key that this node does not serve, or not now
 --            the tightest limit's remaining and reset_ms, if there is one
 --            for each trip: ordinal of the limit, + 65536 if it is blocked; used before this request; retry_after_ms
 --            (-1: never passes)
@@ -27,10 +28,12 @@
 --                    variants of the requests give it several;
 --                    cells are numbered from 1 in the order they appear here
 --   R  per request   op (0 check, 1 peek, 2 record, 3 inspect; and what follows: +4 age, +8 time, +16 event, +32
---                    listing, +64 amount), cost (2), [age (3)], [time (3)], [event from 1], [listing: 1 deny, 2 allow,
+--                    listing, +64 amount, +256 a reservation, +512 blocks), cost (2), [age (3)], [time (3)], [event from 1], [listing: 1 deny, 2 allow,
 --                    3 watch, then what is left of it (3), all ones: for good], [amount (4)], uses; per use: variant
 --                    from 1, flags (1 judges, 2 counts, 4 member follows), the cell of each of its counters, [member
 --                    (8)].
+--                    A reservation begins no block: other nodes judge the rest of its request. With 512 it counts
+--                    nothing and begins the blocks that it would.
 --                    Or op 128, brief: a check with nothing of that but +8 time, by rules that each count and judge
 --                    it by one limit, enforced, of a count: cost (2), [time (3)], uses; per use: variant from 1, cell
 --

@@ -18,6 +18,7 @@ local function readEvent(key)
   if type(value) == 'string' and #value >= 22 then
     version, flags, verdict, e.retry, e.at, e.ends = unpack_(EVENT, value)
   end
+  e.away = isAway(value)
   if version ~= 1 or flags > 3 or verdict > 3 or e.retry > EXACT then
     e.bad = true
     return e

@@ -9,9 +9,16 @@ final class Lane {
     let server: LoopServer
 
     init(loop: any EventLoop, rules: ActiveRules, target: RedisTarget, core: ServiceCore, logger: Logger) {
-        let link = RedisLink(target: target, loop: loop, logger: logger)
-        decider = Decider(
-            loop: loop, settings: core.settings, rules: rules, link: link, drops: core.drops, logger: logger)
+        if case .cluster(let seeds) = target.topology {
+            decider = Decider(
+                loop: loop, settings: core.settings, rules: rules, target: target, seeds: seeds, drops: core.drops,
+                logger: logger)
+        } else {
+            let link = RedisLink(
+                target: target, loop: loop, logger: logger, stallLimit: core.settings.deadlines.stallLimit)
+            decider = Decider(
+                loop: loop, settings: core.settings, rules: rules, link: link, drops: core.drops, logger: logger)
+        }
         server = LoopServer(loop: loop, decider: decider, settings: core.settings)
         server.admin = AdminMethods(server: server, core: core, logger: logger)
     }
@@ -74,7 +81,7 @@ final class ServiceCore: Sendable {
     /// Whether every lane's Redis connection is ready.
     func isRedisConnected() async -> Bool {
         for handle in lanes {
-            guard let ready = try? await handle.run({ $0.decider.link.isReady }).get(), ready else { return false }
+            guard let ready = try? await handle.run({ $0.decider.isRedisReady }).get(), ready else { return false }
         }
         return true
     }

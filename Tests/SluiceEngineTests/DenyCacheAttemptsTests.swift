@@ -177,7 +177,7 @@ struct DenyCacheAttemptsTests {
         try await Task.sleep(for: .milliseconds(30))
         #expect(try await Self.decide(engine, Self.request(), times: 5).allSatisfy { $0.basis == .cache })
         redis.stop()
-        for _ in 0..<400 where try await engine.run({ $0.link.isConnected }) {
+        for _ in 0..<400 where try await engine.run({ $0.queues[0].link.isConnected }) {
             try await Task.sleep(for: .milliseconds(5))
         }
         try await Task.sleep(for: .milliseconds(30))

@@ -19,7 +19,7 @@ struct DifferentialPlay {
     /// Of its keys; no other play's on this Redis.
     let keyPrefix: String
     /// What Redis decides with.
-    var scripts = LoadedScript.allCases.map(\.source)
+    var scripts = LoadedScript.ofOne
 
     /// - Returns: the first disagreement; nil if there is none.
     func run(on redis: RedisServer) async throws -> Disagreement? {

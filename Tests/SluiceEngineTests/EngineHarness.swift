@@ -47,7 +47,7 @@ final class EngineHarness: Sendable {
         redis: RedisServer,
         rules: [Rule],
         settings: ServiceSettings = EngineHarness.settings(),
-        scripts: [[UInt8]] = LoadedScript.allCases.map(\.source)
+        scripts: [[UInt8]] = LoadedScript.ofOne
     ) async throws {
         try await self.init(
             target: RedisTarget(endpoint: .unix(path: redis.socket)), rules: rules, settings: settings,
@@ -60,7 +60,7 @@ final class EngineHarness: Sendable {
     /// - Parameter scripts: what the link loads.
     init(
         target: RedisTarget, rules: [Rule], settings: ServiceSettings = EngineHarness.settings(),
-        scripts: [[UInt8]] = LoadedScript.allCases.map(\.source)
+        scripts: [[UInt8]] = LoadedScript.ofOne
     ) async throws {
         self.settings = settings
         let loop = group.next()
@@ -69,8 +69,15 @@ final class EngineHarness: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         lane = try await loop.submit { [logger] in
-            let link = RedisLink(target: target, loop: loop, logger: logger, scripts: scripts)
-            let decider = Decider(loop: loop, settings: settings, rules: rules, link: link, logger: logger)
+            let decider: Decider
+            if case .cluster(let seeds) = target.topology {
+                decider = Decider(
+                    loop: loop, settings: settings, rules: rules, target: target, seeds: seeds, drops: RefusalDrops(),
+                    logger: logger)
+            } else {
+                let link = RedisLink(target: target, loop: loop, logger: logger, scripts: scripts)
+                decider = Decider(loop: loop, settings: settings, rules: rules, link: link, logger: logger)
+            }
             decider.start()
             return NIOLoopBound(Lane(decider: decider), eventLoop: loop)
         }.get()
@@ -79,7 +86,7 @@ final class EngineHarness: Sendable {
     /// Waits until script runs can be sent, at most ten seconds.
     func waitForRedis() async throws {
         for _ in 0..<1_000 {
-            if try await run({ $0.link.isReady }) { return }
+            if try await run({ $0.isRedisReady }) { return }
             try await Task.sleep(for: .milliseconds(10))
         }
         throw RedisServer.Failure.didNotStart
@@ -314,6 +321,8 @@ private final class CollectingSink: AnswerSink {
         missing -= 1
         if missing == 0 { done?.succeed(outcomes.map { $0! }) }
     }
+
+    func hasMoreThanItsShare(_ caller: Caller) -> Bool { false }
 
     func deliver(_ caller: Caller, micros: UInt32, atMost most: Int, _ payload: (inout ByteCursor) -> Void) {
         var buffer = ByteBuffer()

@@ -55,15 +55,8 @@ struct Mutant: Sendable, CustomTestStringConvertible {
                 description: "\(testDescription): \(pieces.count - 1) times in \(part.rawValue), not once: \(text)")
         }
         let changed = Array(pieces.joined(separator: replacement).utf8)
-        return LoadedScript.allCases.map { script in
-            let source = { $0 == part ? changed : $0.source } as (LuaScripts.Part) -> [UInt8]
-            return
-                switch script
-            {
-            case .decide: LuaScripts.decide(source)
-            case .undo: LuaScripts.undo(source)
-            }
-        }
+        let source = { $0 == part ? changed : $0.source } as (LuaScripts.Part) -> [UInt8]
+        return [LuaScripts.decide(source), LuaScripts.undo(source)]
     }
 }
 

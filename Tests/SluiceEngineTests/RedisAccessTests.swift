@@ -70,7 +70,7 @@ struct RedisAccessTests {
         var reason: String?
         for _ in 0..<200 where reason == nil {
             try await Task.sleep(for: .milliseconds(10))
-            reason = try await engine.run { $0.link.lastError }
+            reason = try await engine.run { $0.queues[0].link.lastError }
         }
         #expect(reason?.hasPrefix("AUTH: WRONGPASS") == true, "\(reason ?? "none")")
         #expect(reason?.contains("wrong-one") == false)
@@ -79,7 +79,7 @@ struct RedisAccessTests {
         try look.command("AUTH", "right-one")
         try look.command("CONFIG", "SET", "requirepass", "wrong-one")
         try await engine.waitForRedis()
-        #expect(try await engine.run { $0.link.lastError } == nil)
+        #expect(try await engine.run { $0.queues[0].link.lastError } == nil)
         #expect(try await engine.decide(.init("a", ["user": "u"])).basis == .redis)
         try await engine.shutDown()
     }
@@ -104,7 +104,7 @@ struct RedisAccessTests {
         var reason: String?
         for _ in 0..<200 where reason == nil {
             try await Task.sleep(for: .milliseconds(10))
-            reason = try await engine.run { $0.link.lastError }
+            reason = try await engine.run { $0.queues[0].link.lastError }
         }
         #expect(reason?.hasPrefix("SELECT: ERR") == true)
         try await engine.shutDown()

@@ -71,7 +71,7 @@ struct RunPaceTests {
         let engine = try await EngineHarness(
             redis: redis, rules: [Rule(name: "r", check: [Pattern("a")], per: ["user"], limits: limits)],
             settings: settings)
-        let bound = try await engine.run { $0.pace.cellsPerRun }
+        let bound = try await engine.run { $0.queues[0].pace.cellsPerRun }
         let outcomes = try await engine.decide(Array(repeating: (.init("a", ["user": "u"]), 1_000_000), count: 200))
         #expect(outcomes.count == 200)
         // Ten counters each, and the request that reaches the bound is the last.

@@ -52,7 +52,7 @@ final class SmallScopeSearch {
     var states: Int { known.count }
 
     /// - Parameter scripts: what Redis decides with.
-    init(_ scope: SmallScope, scripts: [[UInt8]] = LoadedScript.allCases.map(\.source)) async throws {
+    init(_ scope: SmallScope, scripts: [[UInt8]] = LoadedScript.ofOne) async throws {
         self.scope = scope
         events = scope.events
         redis = try RedisServer()

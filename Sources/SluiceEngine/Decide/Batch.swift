@@ -28,6 +28,8 @@ struct BatchItem {
     var effect: Int32
     /// Its place in the batch's `samples`, or -1.
     var sample: Int32
+    /// The request it is a part of, in the batch's `parts`, or -1.
+    var part: Int32 = -1
     /// Its rules, in the batch's `uses`.
     var uses: Range<Int>
 }
@@ -45,6 +47,8 @@ final class Batch {
     @exclusivity(unchecked) private(set) var samples: [TopSketches.Pending] = []
     /// What lists say of the few requests that name somebody on one.
     @exclusivity(unchecked) private(set) var effects: [ListEffect] = []
+    /// Where items are parts of requests that several nodes decide: which of which.
+    private(set) var parts: [(split: SplitRequest, part: Int)] = []
     /// Items without an answer.
     @exclusivity(unchecked) private(set) var waiting = 0
     /// Refused attempts that it counts.
@@ -60,6 +64,15 @@ final class Batch {
     var completion: ((Result<Reply, RedisFailure>) -> Void)?
     /// Set for a command that is not the decide script: an operator's, or an undo.
     private(set) var isCommand = false
+    /// Nobody waits for it, and it has to be done all the same.
+    var isOwed = false
+    /// All its keys lie in this slot of a cluster and are declared; -1: they go as arguments, by node.
+    var slot = -1
+    /// The slot is on its way to the node that it goes to.
+    var isAsking = false
+    /// How often it has been sent elsewhere.
+    var hops = 0
+    static let mostHops = 32
     /// When nobody waits for its completion any more.
     var expires = NIODeadline.distantFuture
     /// The caller's clock of the last request, where the service takes it.
@@ -75,7 +88,7 @@ final class Batch {
     /// Counter uses in all: what Redis has to do, more or less.
     var cells: Int { writer.cellCount }
     /// Whether somebody still waits for it.
-    var isWanted: Bool { waiting > 0 || attempts > 0 || completion != nil }
+    var isWanted: Bool { waiting > 0 || attempts > 0 || isOwed || completion != nil }
 
     /// Whether a request at the caller's time `atMs` may still join: within one run time only goes on.
     func takes(atMs: UInt64?) -> Bool { (atMs ?? lastAtMs) >= lastAtMs }
@@ -86,6 +99,8 @@ final class Batch {
         uses.removeAll(keepingCapacity: true)
         samples.removeAll(keepingCapacity: true)
         effects.removeAll(keepingCapacity: true)
+        if !parts.isEmpty { parts.removeAll(keepingCapacity: true) }
+        (isOwed, slot, isAsking, hops) = (false, -1, false, 0)
         waiting = 0
         attempts = 0
         completion = nil
@@ -131,6 +146,34 @@ final class Batch {
         if let atMs = request.atMs { lastAtMs = atMs }
     }
 
+    /// Adds what one node is asked of a request. Its index is filled.
+    ///
+    /// - Parameter begins: only the blocks of what has tripped, and nobody waits for it.
+    func add(
+        part: Int, of split: SplitRequest, _ request: RequestView, _ index: DimensionIndex, eventKey: [UInt8]?,
+        beginsBlocks: Bool = false
+    ) {
+        let met = split.uses(of: part)
+        let role: RunWriter.Role = beginsBlocks ? .blocks : split.reserves ? .reserves : .whole
+        writer.add(request, index, met, split.effect, rules, role: role, eventKey: eventKey)
+        let first = uses.count
+        uses.append(contentsOf: met)
+        var item = BatchItem(
+            caller: Caller(connection: -1, epoch: 0, stream: 0), received: split.received, deadline: split.deadline,
+            mode: request.mode, cost: request.cost, amount: request.amount, isEvent: split.isEvent, effect: -1,
+            sample: -1, uses: first..<uses.count)
+        if beginsBlocks {
+            item.isAnswered = true
+            isOwed = true
+        } else {
+            item.part = Int32(parts.count)
+            parts.append((split, part))
+            waiting += 1
+        }
+        items.append(item)
+        if let atMs = request.atMs { lastAtMs = atMs }
+    }
+
     /// Adds attempts that were refused without Redis: counted like a record, judged by nothing, awaited by nobody.
     func add(_ attempt: PendingAttempts.Entry, key: UnsafeRawBufferPointer) {
         writer.add(attempt, key, rules)
@@ -161,10 +204,12 @@ final class Batch {
     /// - Parameters:
     ///   - script: what SCRIPT LOAD answered.
     ///   - ttlSlackMs: added to every TTL where the caller's clock is used, which is not the one Redis expires by.
-    func seal(script: [UInt8], ttlSlackMs: UInt64) {
+    ///   - keysAsArguments: the script is that of a cluster's node.
+    func seal(script: [UInt8], ttlSlackMs: UInt64, keysAsArguments: Bool) {
         guard !isCommand else { return }
         command.clear()
-        writer.writeCommand(script: script, ttlSlackMs: ttlSlackMs, rules, into: &command)
+        writer.writeCommand(
+            script: script, ttlSlackMs: ttlSlackMs, keysAsArguments: keysAsArguments, rules, into: &command)
     }
 
     // MARK: - Answering
@@ -174,6 +219,18 @@ final class Batch {
 
     func effect(of item: Int) -> ListEffect? {
         items[item].effect < 0 ? nil : effects[Int(items[item].effect)]
+    }
+
+    /// Of the items that may be refused singly and have no answer, that with the earliest deadline.
+    var firstWaiting: Int? {
+        guard waiting > 0 else { return nil }
+        var first: Int?
+        for item in items.indices
+        where !items[item].isAnswered && items[item].caller.group < 0 && items[item].part < 0 {
+            if let known = first, items[known].deadline <= items[item].deadline { continue }
+            first = item
+        }
+        return first
     }
 
     /// Marks an item answered; false when it was already.

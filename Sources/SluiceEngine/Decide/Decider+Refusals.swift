@@ -71,7 +71,7 @@ extension Decider {
         }
     }
 
-    private func writeRefusalKey(of tuple: Int16, _ request: RequestView) -> UInt64 {
+    func writeRefusalKey(of tuple: Int16, _ request: RequestView) -> UInt64 {
         let rules = rules
         refusalKey.removeAll()
         refusalKey.append(atMost: rules.keys.most(of: Int(tuple))) {
@@ -158,7 +158,7 @@ extension Decider {
     /// members of a set cannot be added up, and what is noted has a bound.
     private func noteAttempts(_ request: RequestView) -> Bool {
         // Where runs queue, more of them would only wait as well.
-        guard sealed.count <= settings.bounds.runsInFlight else { return false }
+        guard !queues.contains(where: \.isQueueing) else { return false }
         var others = 0
         for use in met where use.counts && rules.refusals.variants[Int(use.variant)].countsAttempts {
             guard let weights = attempt(of: use, request) else { return false }
@@ -199,7 +199,7 @@ extension Decider {
         areAttemptsDue = false
         guard !attempts.isEmpty else { return attempts.removeAll() }
         // While Redis is slow they wait, added up, rather than queue.
-        guard mayServe || !link.isConnected else { return armAttempts() }
+        guard queues.allSatisfy({ $0.mayServe || !$0.link.isConnected }) else { return armAttempts() }
         sendAttempts()
     }
 
@@ -223,8 +223,11 @@ extension Decider {
 
     private func send(attempt entry: Int) {
         guard let taken = attempts.take(entry) else { return }
-        guard link.isConnected else { return updateMetrics { $0.attemptsLost &+= UInt64(taken.attempts) } }
-        makeRoom()
-        attempts.withKey(of: entry) { open.add(taken, key: $0) }
+        let queue = attempts.withKey(of: entry) { self.queue(of: $0) }
+        guard let queue, queue.link.isConnected else {
+            return updateMetrics { $0.attemptsLost &+= UInt64(taken.attempts) }
+        }
+        queue.makeRoom()
+        attempts.withKey(of: entry) { queue.open.add(taken, key: $0) }
     }
 }

@@ -12,38 +12,30 @@ protocol AnswerSink: AnyObject {
     func refuse(_ caller: Caller, _ status: WireStatus, _ message: String)
     /// All that one turn of the loop brought has been delivered.
     func endOfTurn()
+    /// Whether more of the requests that wait are this caller's connection's than its share.
+    func hasMoreThanItsShare(_ caller: Caller) -> Bool
 }
 
-/// Decides the requests of one event loop: gathers them into script runs, sends the runs, reads the answers, and
-/// answers by policy what Redis does not answer in time.
-///
-/// While the link is idle a request goes out at the end of the turn that read it; while runs are out, requests gather
-/// and go together. All of it lives on the loop.
+/// Decides the requests of one event loop: finds the rules they meet, has Redis decide by them, and answers itself what
+/// Redis does not answer in time.
 ///
 /// What every request touches is not checked for overlapping access while the program runs: a check costs about a hundred
 /// instructions, and a request would make a dozen. None of it is lent to code that can reach this object.
 final class Decider {
     let loop: any EventLoop
     let settings: ServiceSettings
-    let link: RedisLink
+    /// Set where the counters are spread over a Redis Cluster.
+    @exclusivity(unchecked) private(set) var cluster: Cluster?
+    /// One for each node of Redis.
+    @exclusivity(unchecked) private(set) var queues: [RunQueue] = []
     let lists: LoopLists
     @exclusivity(unchecked) private(set) var rules: ActiveRules
     @exclusivity(unchecked) private(set) var metrics = LoopMetrics()
     weak var sink: (any AnswerSink)?
 
     private let logger: Logger
-    /// Takes the next request.
-    @exclusivity(unchecked) var open: Batch
-    /// Full, waiting for their turn.
-    var sealed: Deque<Batch> = []
-    /// Sent, oldest first: Redis answers in order.
-    private var out: Deque<Batch> = []
-    private var spare: [Batch] = []
-    private(set) var pace = RunPace()
-    /// Runs at the front of `sealed` that Redis did not execute for want of the script.
-    private var again = 0
     /// Requests without an answer.
-    @exclusivity(unchecked) private(set) var waiting = 0
+    @exclusivity(unchecked) var waiting = 0
     var undosWaiting = 0
     @exclusivity(unchecked) private var isTurnScheduled = false
     private var timer: Scheduled<Void>?
@@ -58,6 +50,8 @@ final class Decider {
     @exclusivity(unchecked) var latestAtMs: UInt64 = 0
     @exclusivity(unchecked) var top = TopSketches()
 
+    /// Of rules whose `on_redis_failure` is local.
+    var estimates: LocalEstimates
     let drops: RefusalDrops
     let refusals: RefusalCache
     /// The key that is being looked up among them.
@@ -72,42 +66,62 @@ final class Decider {
 
     /// - Parameter drops: shared by the loops of a service.
     init(
-        loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, link: RedisLink,
+        loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, link: RedisLink?,
         drops: RefusalDrops = RefusalDrops(), logger: Logger
     ) {
         self.loop = loop
         self.settings = settings
         self.rules = rules
-        self.link = link
         lists = LoopLists(file: rules.lists)
+        estimates = LocalEstimates(capacity: settings.bounds.estimatesPerLoop)
         self.logger = logger
         self.drops = drops
         // At the caller's time nothing is known of what comes next.
         refusals = RefusalCache(capacity: settings.clock == .redis ? settings.bounds.refusalsPerLoop : 0, drops: drops)
-        open = Batch(rules: rules)
         metrics.begin(rules.set, after: nil)
         top.use(rules.set)
+        if let link { queues = [RunQueue(link: link, decider: self)] }
+    }
+
+    /// Whether every node can be asked.
+    var isRedisReady: Bool { cluster?.isReady ?? queues.allSatisfy(\.link.isReady) }
+    /// Connections made so far; another number, and what was read before may no longer be there.
+    var connects: UInt64 { queues.reduce(0) { $0 &+ $1.link.connects } }
+
+    /// The counters lie in a Redis Cluster, of which `seeds` are nodes.
+    convenience init(
+        loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, target: RedisTarget, seeds: [Endpoint],
+        drops: RefusalDrops, logger: Logger
+    ) {
+        self.init(loop: loop, settings: settings, rules: rules, link: nil, drops: drops, logger: logger)
+        cluster = Cluster(target: target, seeds: seeds, decider: self, logger: logger)
+    }
+
+    /// The cluster has other nodes.
+    func queuesChanged() {
+        if let cluster { queues = cluster.queues }
     }
 
     func start() {
-        link.start(user: self)
+        if let cluster { return cluster.start() }
+        for queue in queues { queue.start() }
     }
 
     func shutDown() {
-        link.shutDown()
+        cluster?.shutDown()
+        for queue in queues { queue.link.shutDown() }
         timer?.cancel()
     }
 
-    /// Puts another rule set in force. What has been gathered is decided by the rules it was gathered under.
+    /// Puts another rule set in force.
     func use(_ next: ActiveRules) {
         sendAttempts()
-        if !open.isEmpty { sealed.append(open) }
         metrics.begin(next.set, after: rules.set)
         refusals.reset()
         top.use(next.set)
         lists.use(file: next.lists)
         rules = next
-        open = takeBatch()
+        for queue in queues { queue.rulesChanged() }
     }
 
     func updateMetrics(_ body: (inout LoopMetrics) -> Void) {
@@ -121,6 +135,24 @@ final class Decider {
 
     /// Whether another undo has room.
     var hasRoomForUndo: Bool { undosWaiting < settings.bounds.undosPerLoop }
+
+    /// Sees that one more request may wait. Where too many do, the one that was never sent and whose deadline is the
+    /// nearest gives way, unless the connection that asks has more than its share of those that wait.
+    func makeRoom(for caller: Caller) -> Bool {
+        guard !hasRoom(for: 1) else { return true }
+        guard let sink, !sink.hasMoreThanItsShare(caller) else { return false }
+        var oldest: (batch: Batch, item: Int)?
+        for queue in queues {
+            guard let (batch, item) = queue.oldestUnsent else { continue }
+            if let known = oldest, known.batch.items[known.item].deadline <= batch.items[item].deadline { continue }
+            oldest = (batch, item)
+        }
+        guard let (batch, item) = oldest, batch.answer(item) else { return false }
+        waiting -= 1
+        metrics.shed += 1
+        sink.refuse(batch.items[item].caller, .resourceExhausted, "others that wait have a later deadline")
+        return true
+    }
 
     /// Takes a decoded request, its age checked; its bytes are not needed afterwards.
     func submit(
@@ -157,20 +189,29 @@ final class Decider {
             return deliver(answer, to: caller, received: received, [], rules)
         }
         if refuse(request, from: caller, received: received, effect) { return }
-        guard link.isConnected else {
-            metrics.count(.disconnected)
-            decideByPolicy(met[...], mode: request.mode, effect, in: rules.set)
+        if let cluster {
+            return split(request, effect, from: caller, received: received, deadline: deadline, over: cluster)
+        }
+        let queue = queues[0]
+        guard queue.admits(at: received) else {
+            metrics.count(queue.link.isConnected ? .heldOff : .disconnected)
+            let uses = met[...]
+            decideByPolicy(uses, FallbackRequest(request), effect, rules) {
+                writeRefusalKey(of: uses[$0].tuple, request)
+            } memberOf: {
+                memberHash(of: uses[$0], request)
+            }
             return deliver(answer, to: caller, received: received, met[...], rules)
         }
-        guard hasRoom(for: 1) else {
+        guard makeRoom(for: caller) else {
             metrics.shed += 1
             sink?.refuse(caller, .resourceExhausted, "too many requests are waiting")
             return
         }
         if !attempts.isEmpty { sendAttempts(before: request) }
-        makeRoom(atMs: request.atMs)
+        queue.makeRoom(atMs: request.atMs)
         let sample = request.mode == .check ? top.sample(request, index) : nil
-        open.add(
+        queue.open.add(
             request, index, meets: met, caller: caller, received: received, deadline: deadline, sample: sample,
             effect: effect)
         waiting += 1
@@ -178,15 +219,10 @@ final class Decider {
         scheduleTurn()
     }
 
-    /// Sees that `open` can take one more.
-    func makeRoom(atMs: UInt64? = nil) {
-        if open.items.count >= settings.bounds.requestsPerRun || open.cells >= pace.cellsPerRun
-            || !open.takes(atMs: atMs)
-        {
-            sealed.append(open)
-            open = takeBatch()
-        }
-        if open.isEmpty { open.drop = drops.current }
+    func memberHash(of use: RuleUse, _ request: RequestView) -> UInt64? {
+        let dimension = rules.plan.variants[Int(use.variant)].member
+        guard dimension >= 0, let value = index.value(Int(dimension), of: request) else { return nil }
+        return drops.hash(value)
     }
 
     /// What the lists say of a request, `raw` as it came.
@@ -222,63 +258,17 @@ final class Decider {
 
     private func endTurn() {
         isTurnScheduled = false
-        sendRuns()
+        for queue in queues { queue.sendRuns() }
         sink?.endOfTurn()
         top.digest()
     }
 
-    private func sendRuns() {
-        while link.isReady, mayServe {
-            let run: Batch
-            if let next = sealed.popFirst() {
-                run = next
-                again = max(0, again - 1)
-            } else if !open.isEmpty {
-                run = open
-                open = takeBatch()
-            } else {
-                return
-            }
-            guard run.isWanted else {
-                recycle(run)
-                continue
-            }
-            guard run.expires > .now() else {
-                run.completion?(.failure(.timeout))
-                recycle(run)
-                continue
-            }
-            run.seal(script: link.digest(of: .decide), ttlSlackMs: ttlSlackMs)
-            run.sentAt = .now()
-            if !run.items.isEmpty { metrics.countRun(requests: run.items.count) }
-            for item in run.items where item.attempts == 0 {
-                metrics.countQueued(micros: Self.micros(from: item.received, to: run.sentAt))
-            }
-            out.append(run)
-            link.send(run)
+    func willSend(_ run: Batch) {
+        guard !run.items.isEmpty else { return }
+        metrics.countRun(requests: run.items.count)
+        for item in run.items where item.attempts == 0 {
+            metrics.countQueued(micros: Self.micros(from: item.received, to: run.sentAt))
         }
-    }
-
-    /// Whether the next run may go: of those that decide a few, of single commands more, for they take no time.
-    var mayServe: Bool {
-        let most = settings.bounds.runsInFlight
-        return out.count < (sealed.first?.isCommand == true ? most * Self.commandsForARun : most)
-    }
-
-    private static let commandsForARun = 16
-    /// Runs that are kept for later: as many as wait under a load that is worth a thought.
-    private static let mostSpare = 64
-
-    func takeBatch() -> Batch {
-        guard let batch = spare.popLast() else { return Batch(rules: rules) }
-        batch.reset(rules: rules)
-        return batch
-    }
-
-    func recycle(_ batch: Batch) {
-        guard spare.count < Self.mostSpare else { return }
-        batch.completion = nil
-        spare.append(batch)
     }
 
     // MARK: - Answers
@@ -303,25 +293,19 @@ final class Decider {
         scheduleTurn()
     }
 
-    /// Fills `answer` with what the rules say while Redis cannot: the worst of those that would have judged.
-    private func decideByPolicy(
-        _ uses: ArraySlice<RuleUse>, mode: Mode, _ effect: ListEffect?, in rules: RuleSet
-    ) {
-        answer.clear(basis: .policy)
-        guard mode != .record else { return }
-        for use in uses where use.judges {
-            let rule = rules.rules[rules.variants[Int(use.variant)].rule]
-            if !rule.shadow, rule.onRedisFailure == .deny { answer.verdict = .deny }
-        }
-        if let effect { answer.take(effect) }
-    }
-
-    private func answerByPolicy(_ batch: Batch, _ item: Int, _ failure: RedisFailure) {
+    func answerByPolicy(_ batch: Batch, _ item: Int, _ failure: RedisFailure) {
         guard batch.answer(item) else { return }
         waiting -= 1
+        if batch.items[item].part >= 0 {
+            let (split, part) = batch.parts[Int(batch.items[item].part)]
+            return failed(part, of: split, failure)
+        }
         metrics.count(failure)
         let at = batch.items[item]
-        decideByPolicy(batch.uses[at.uses], mode: at.mode, batch.effect(of: item), in: batch.rules.set)
+        let request = FallbackRequest(mode: at.mode, cost: at.cost, amount: at.amount)
+        decideByPolicy(batch.uses[at.uses], request, batch.effect(of: item), batch.rules) { use in
+            drops.hash(batch.key(ofUse: use))
+        }
         note(at.sample, of: batch, isRefused: answer.verdict == .deny)
         deliver(answer, to: at.caller, received: at.received, batch.uses[at.uses], batch.rules)
     }
@@ -332,42 +316,14 @@ final class Decider {
         top.note(batch.samples[Int(sample)], isRefused: isRefused)
     }
 
-    private func fail(_ batch: Batch, _ failure: RedisFailure) {
-        for item in batch.items.indices { answerByPolicy(batch, item, failure) }
-        metrics.attemptsLost &+= UInt64(batch.attempts)
-        batch.completion?(.failure(failure))
-        recycle(batch)
-    }
-}
-
-// MARK: - The link
-
-extension Decider: RedisLinkUser {
-    func linkBecameReady() {
-        again = 0
-        scheduleTurn()
+    /// Redis gave no answer to a run.
+    func fail(_ run: Batch, _ failure: RedisFailure) {
+        for item in run.items.indices { answerByPolicy(run, item, failure) }
+        metrics.attemptsLost &+= UInt64(run.attempts)
+        run.completion?(.failure(failure))
     }
 
-    func linkWasLost() {
-        again = 0
-        sendAttempts()
-        while let batch = sealed.popFirst() { fail(batch, .disconnected) }
-        if !open.isEmpty {
-            let batch = open
-            open = takeBatch()
-            fail(batch, .disconnected)
-        }
-        scheduleTurn()
-    }
-
-    func runAnswered(_ run: Batch, _ reply: Reply) {
-        out.removeFirst()
-        let now = NIODeadline.now()
-        pace.answered(cells: run.cells, at: now, isBusy: !out.isEmpty)
-        defer {
-            recycle(run)
-            scheduleTurn()
-        }
+    func runAnswered(_ run: Batch, _ reply: Reply, at now: NIODeadline) {
         if let completion = run.completion { return completion(.success(reply)) }
         do throws(RunReply.Malformed) {
             var reading = try RunReply(reply)
@@ -389,13 +345,19 @@ extension Decider: RedisLinkUser {
         for item in 0..<run.items.count {
             let at = run.items[item]
             answer.clear(basis: .redis)
-            guard try reading.readItem(&answer, uses: uses[at.uses], plan: rules.plan) else {
-                metrics.unreadableCells += 1
+            let outcome = try reading.readItem(&answer, uses: uses[at.uses], plan: rules.plan)
+            guard outcome == .answered else {
                 metrics.attemptsLost &+= UInt64(at.attempts)
-                answerByPolicy(run, item, .unreadable)
+                if outcome == .elsewhere, isElsewhere(item, of: run) { continue }
+                if outcome == .unreadable { metrics.unreadableCells += 1 }
+                answerByPolicy(run, item, outcome == .unreadable ? .unreadable : .cluster)
                 continue
             }
             if answer.verdict == .deny { keepRefusals(of: answer, to: at, in: run, repliedAt: now) }
+            if at.part >= 0 {
+                take(answer, for: item, of: run, countedAtMs: reading.nowMs)
+                continue
+            }
             guard run.answer(item) else { continue }
             waiting -= 1
             if let effect = run.effect(of: item) { answer.show(effect, in: rules.set) }
@@ -404,18 +366,13 @@ extension Decider: RedisLinkUser {
         }
     }
 
-    func runFailed(_ run: Batch, _ outcome: RunOutcome) {
-        out.removeFirst()
-        pace.pause()
-        switch outcome {
-        case .notExecuted(.noScript):
-            // The script is being loaded; these go again in the order they were in, ahead of all others.
-            sealed.insert(run, at: again)
-            again += 1
-        case .notExecuted(let failure), .unknown(let failure):
-            fail(run, failure)
+    func breakerChanged(_ change: Breaker.Change, of queue: RunQueue) {
+        switch change {
+        case .opened:
+            metrics.breakerOpenings &+= 1
+            logger.warning("Redis is late or refuses, and is given a rest", metadata: ["redis": "\(queue.link.name)"])
+        case .closed: logger.info("Redis answers again", metadata: ["redis": "\(queue.link.name)"])
         }
-        scheduleTurn()
     }
 }
 
@@ -426,7 +383,7 @@ extension Decider {
     private static let grainNanoseconds: UInt64 = 500_000
 
     /// One timer for all requests, armed for the earliest deadline.
-    private func arm(_ deadline: NIODeadline) {
+    func arm(_ deadline: NIODeadline) {
         guard deadline < timerDeadline else { return }
         timer?.cancel()
         let grains = deadline.uptimeNanoseconds / Self.grainNanoseconds + 1
@@ -440,14 +397,12 @@ extension Decider {
         timerDeadline = .distantFuture
         let now = NIODeadline.now()
         var earliest = NIODeadline.distantFuture
-        for batch in out { expire(batch, at: now, &earliest) }
-        for batch in sealed { expire(batch, at: now, &earliest) }
-        expire(open, at: now, &earliest)
-        dropUnwanted()
+        for queue in queues { queue.expire(at: now, &earliest) }
+        for run in cluster?.held ?? [] { expire(run, at: now, &earliest) }
         if earliest < .distantFuture { arm(earliest) }
     }
 
-    private func expire(_ batch: Batch, at now: NIODeadline, _ earliest: inout NIODeadline) {
+    func expire(_ batch: Batch, at now: NIODeadline, _ earliest: inout NIODeadline) {
         guard batch.waiting > 0 else { return }
         for item in batch.items.indices where !batch.items[item].isAnswered {
             let deadline = batch.items[item].deadline
@@ -457,23 +412,5 @@ extension Decider {
                 earliest = deadline
             }
         }
-    }
-
-    /// Forgets runs that nobody waits for any more and that were never sent: while Redis hangs they would pile up.
-    private func dropUnwanted() {
-        if sealed.contains(where: { !$0.isWanted }) {
-            var kept: Deque<Batch> = []
-            var keptAgain = 0
-            for (position, batch) in sealed.enumerated() {
-                if batch.isWanted {
-                    kept.append(batch)
-                    if position < again { keptAgain += 1 }
-                } else {
-                    recycle(batch)
-                }
-            }
-            (sealed, again) = (kept, keptAgain)
-        }
-        if !open.isEmpty, !open.isWanted { open.reset(rules: rules) }
     }
 }

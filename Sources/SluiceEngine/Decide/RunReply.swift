@@ -34,23 +34,30 @@ struct RunReply {
         return UInt64(number)
     }
 
+    /// What became of an item.
+    enum Item {
+        case answered
+        /// The script could not read a cell of it.
+        case unreadable
+        /// A key of it lies on another node of the cluster.
+        case elsewhere
+    }
+
     /// Reads the next item into `answer`.
-    ///
-    /// - Returns: false when the script could not read a cell of it.
     mutating func readItem(
         _ answer: inout Answer,
         uses: ArraySlice<RuleUse>,
         plan: ScriptPlan
-    ) throws(Malformed) -> Bool {
+    ) throws(Malformed) -> Item {
         let code = try take()
-        guard code >= 0 else { return false }
+        guard code >= 0 else { return code == -2 ? .elsewhere : .unreadable }
         if code >= Self.repeated {
             guard let verdict = Verdict(rawValue: UInt8(code & 3)) else { throw Malformed() }
             let retryAfter = try take()
             answer.verdict = verdict
             answer.isDuplicate = true
             answer.firstRetryAfterMs = retryAfter < 0 ? nil : UInt64(retryAfter)
-            return true
+            return .answered
         }
         guard let verdict = Verdict(rawValue: UInt8(code & 3)) else { throw Malformed() }
         answer.verdict = verdict
@@ -80,7 +87,7 @@ struct RunReply {
                 )
             )
         }
-        return true
+        return .answered
     }
 
     /// Reads the reply of a run that holds one inspection.

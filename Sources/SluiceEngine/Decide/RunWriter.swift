@@ -15,6 +15,17 @@ struct RunWriter: ~Copyable {
         static let isListed: UInt16 = 32
         static let hasAmount: UInt16 = 64
         static let isBrief: UInt16 = 128
+        static let reserves: UInt16 = 256
+        static let blocks: UInt16 = 512
+    }
+
+    /// What a node is to do with its part of a request.
+    enum Role {
+        /// The whole request is decided here.
+        case whole
+        case reserves
+        /// Only begin the blocks.
+        case blocks
     }
 
     /// A variant of the rule set in this run.
@@ -102,15 +113,22 @@ struct RunWriter: ~Copyable {
 
     // MARK: - Requests
 
+    /// - Parameter eventKey: where the event is remembered; nil: where one of the request's entities lies.
     mutating func add(
-        _ request: RequestView, _ index: DimensionIndex, _ met: [RuleUse], _ effect: ListEffect?, _ rules: ActiveRules
+        _ request: RequestView, _ index: DimensionIndex, _ met: [RuleUse], _ effect: ListEffect?, _ rules: ActiveRules,
+        role: Role = .whole, eventKey: [UInt8]? = nil
     ) {
         var operation = UInt16(request.mode.rawValue)
         if request.ageMs > 0 { operation |= Operation.hasAge }
         if request.atMs != nil { operation |= Operation.hasTime }
         if !request.eventID.isEmpty, request.mode != .peek { operation |= Operation.hasEvent }
         if effect != nil { operation |= Operation.isListed }
-        write(operation, request, index, met, effect, rules)
+        switch role {
+        case .whole: break
+        case .reserves: operation |= Operation.reserves
+        case .blocks: operation = operation & ~Operation.hasEvent | Operation.blocks
+        }
+        write(operation, request, index, met, effect, rules, eventKey)
     }
 
     mutating func addInspection(
@@ -125,7 +143,8 @@ struct RunWriter: ~Copyable {
         _ index: DimensionIndex,
         _ met: [RuleUse],
         _ effect: ListEffect?,
-        _ rules: ActiveRules
+        _ rules: ActiveRules,
+        _ eventKey: [UInt8]? = nil
     ) {
         operationCount += 1
         firstAtMs = firstAtMs ?? request.atMs
@@ -141,7 +160,7 @@ struct RunWriter: ~Copyable {
         }
         cellCount += cells
         if isBrief { operation |= Operation.isBrief }
-        let event = operation & Operation.hasEvent == 0 ? 0 : insertEvent(of: request, rules)
+        let event = operation & Operation.hasEvent == 0 ? 0 : insertEvent(of: request, eventKey, rules)
         let most = Self.requestBytes + met.count * Self.useBytes + cells * 2
         var words = requestWords.begin(atMost: most)
         words.write(operation)
@@ -205,7 +224,8 @@ struct RunWriter: ~Copyable {
         requestWords.end(at: words)
     }
 
-    private mutating func insertEvent(of request: RequestView, _ rules: ActiveRules) -> Int {
+    private mutating func insertEvent(of request: RequestView, _ given: [UInt8]?, _ rules: ActiveRules) -> Int {
+        if let given { return events.insert(atMost: given.count) { $0.write(given) }.number }
         eventKey.removeAll(keepingCapacity: true)
         EntityKeyWriter.writeEventKey(prefix: rules.keyPrefix, request, mode: request.mode, into: &eventKey)
         let key = eventKey
@@ -320,7 +340,11 @@ struct RunWriter: ~Copyable {
     /// - Parameters:
     ///   - script: what SCRIPT LOAD answered.
     ///   - ttlSlackMs: added to every TTL where the caller's clock is used, which is not the one Redis expires by.
-    func writeCommand(script: [UInt8], ttlSlackMs: UInt64, _ rules: ActiveRules, into command: inout ByteBuffer) {
+    ///   - keysAsArguments: no key is declared; their number and the keys go first of the arguments.
+    func writeCommand(
+        script: [UInt8], ttlSlackMs: UInt64, keysAsArguments: Bool, _ rules: ActiveRules,
+        into command: inout ByteBuffer
+    ) {
         let keyCount = keys.count + events.count
         let numbersCount = 7 * Self.numberBytes + variantNumbers.count
         let wordsCount = groupWords.count + requestWords.count
@@ -329,11 +353,12 @@ struct RunWriter: ~Copyable {
             + numbersCount + wordsCount + arguments.count
         command.write(atMost: most) { cursor in
             cursor.write(byte: UInt8(ascii: "*"))
-            cursor.write(decimal: 5 + keyCount + argumentCount)
+            cursor.write(decimal: (keysAsArguments ? 6 : 5) + keyCount + argumentCount)
             cursor.write("\r\n$7\r\nEVALSHA\r\n")
             cursor.writeBulkHead(script.count)
             cursor.write(script)
             cursor.writeLineEnd()
+            if keysAsArguments { cursor.write("$1\r\n0\r\n") }
             cursor.writeBulkHead(ByteCursor.digits(of: keyCount))
             cursor.write(decimal: keyCount)
             cursor.writeLineEnd()

@@ -27,7 +27,7 @@ extension ServiceCore {
                 let done = handle.loop.makePromise(of: Result<RedisAnswer<Content>, RedisFailure>.self)
                 let late = handle.loop.scheduleTask(in: patience) { done.succeed(.failure(.timeout)) }
                 let decider = handle.lane.value.decider
-                let source = RedisSource(lane: number, connects: decider.link.connects)
+                let source = RedisSource(lane: number, connects: decider.connects)
                 decider.perform(command) { result in
                     late.cancel()
                     done.succeed(

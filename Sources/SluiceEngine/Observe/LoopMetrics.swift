@@ -27,6 +27,11 @@ struct LoopMetrics: Sendable {
     /// Answers that a list decided, or made a review of, by its kind.
     private(set) var listed = Array(repeating: UInt64(0), count: ListKind.allCases.count)
     var runs: UInt64 = 0
+    /// Entities that gave back what a request had reserved, and those of which that is not known.
+    var releases: UInt64 = 0
+    var releasesLost: UInt64 = 0
+    /// Times a breaker opened.
+    var breakerOpenings: UInt64 = 0
     var clockSteps: UInt64 = 0
     private(set) var duplicates: UInt64 = 0
     /// What undo answered: taken back, or nothing to take back.
@@ -71,7 +76,7 @@ struct LoopMetrics: Sendable {
                 verdict = max(verdict, rules.variants[trip.variant].limits[trip.limit].verdict)
                 next += 1
             }
-            if answer.basis == .policy { verdict = Self.policy(of: use, in: rules) }
+            if answer.basis == .policy || answer.basis == .local { verdict = Self.policy(of: use, in: rules) }
             // The cache says nothing of rules that have not tripped.
             if answer.basis == .cache, verdict == .allow { continue }
             ruleDecisions[Int(use.variant) * Self.outcomes + basis + Int(verdict.rawValue)] &+= 1
@@ -89,7 +94,8 @@ struct LoopMetrics: Sendable {
         for use in uses where use.judges {
             let variant = rules.variants[Int(use.variant)]
             let rule = rules.rules[variant.rule]
-            var verdict = answer.basis == .policy ? Self.policy(of: use, in: rules) : .allow
+            let isFallback = answer.basis == .policy || answer.basis == .local
+            var verdict = isFallback ? Self.policy(of: use, in: rules) : .allow
             for trip in answer.trips where trip.variant == Int(use.variant) {
                 let limit = variant.limits[trip.limit]
                 verdict = max(verdict, limit.verdict)

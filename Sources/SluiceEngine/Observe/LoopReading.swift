@@ -1,6 +1,23 @@
 import NIOCore
 import SluiceModel
 
+/// What links to Redis have counted, added up.
+struct LinkCounts: Sendable {
+    var connects: UInt64 = 0
+    var losses: UInt64 = 0
+    var scriptLoads: UInt64 = 0
+    var receivedBytes: UInt64 = 0
+    var sentBytes: UInt64 = 0
+
+    mutating func add(_ link: RedisLink) {
+        connects &+= link.connects
+        losses &+= link.losses
+        scriptLoads &+= link.scriptLoads
+        receivedBytes &+= link.receivedBytes
+        sentBytes &+= link.sentBytes
+    }
+}
+
 /// What one event loop knows at a moment: copies of numbers, to be put together elsewhere.
 struct LoopReading: Sendable {
     var metrics: LoopMetrics
@@ -9,11 +26,8 @@ struct LoopReading: Sendable {
     var adminConnections: Int
     var waiting: Int
     var isConnected: Bool
-    var connects: UInt64
-    var losses: UInt64
-    var scriptLoads: UInt64
-    var redisReceivedBytes: UInt64
-    var redisSentBytes: UInt64
+    var links: LinkCounts
+    var openBreakers: Int
     var refusals: Int
     var refusalEvictions: UInt64
 
@@ -23,12 +37,9 @@ struct LoopReading: Sendable {
         dataConnections = lane.server.connectionCount(of: .data)
         adminConnections = lane.server.connectionCount(of: .admin)
         waiting = lane.decider.waiting
-        isConnected = lane.decider.link.isReady
-        connects = lane.decider.link.connects
-        losses = lane.decider.link.losses
-        scriptLoads = lane.decider.link.scriptLoads
-        redisReceivedBytes = lane.decider.link.receivedBytes
-        redisSentBytes = lane.decider.link.sentBytes
+        isConnected = lane.decider.isRedisReady
+        links = lane.decider.queues.reduce(into: LinkCounts()) { $0.add($1.link) }
+        openBreakers = lane.decider.queues.count { !$0.breaker.isClosed }
         refusals = lane.decider.refusals.count(at: NIODeadline.now().uptimeNanoseconds)
         refusalEvictions = lane.decider.refusals.evictions
     }

@@ -175,18 +175,33 @@ struct ServiceMetrics {
             MetricFamily(
                 .gauge, "sluice_redis_connected", "1 while the connection of every event loop is ready, else 0.",
                 isConnected ? 1 : 0))
-        add(.counter, "sluice_redis_connects_total", "Connections to Redis that became ready.") { $0.connects }
-        add(.counter, "sluice_redis_losses_total", "Ready connections to Redis that were lost.") { $0.losses }
-        add(.counter, "sluice_redis_received_bytes_total", "Bytes read from Redis.") { $0.redisReceivedBytes }
-        add(.counter, "sluice_redis_sent_bytes_total", "Bytes written to Redis.") { $0.redisSentBytes }
+        add(.counter, "sluice_redis_connects_total", "Connections to Redis that became ready.") { $0.links.connects }
+        add(.counter, "sluice_redis_losses_total", "Ready connections to Redis that were lost.") { $0.links.losses }
+        add(.counter, "sluice_redis_received_bytes_total", "Bytes read from Redis.") { $0.links.receivedBytes }
+        add(.counter, "sluice_redis_sent_bytes_total", "Bytes written to Redis.") { $0.links.sentBytes }
         var failures = MetricFamily(
             .counter, "sluice_redis_failures_total", "Checks that Redis did not decide, by the class of the failure.")
         for failure in RedisFailure.allCases {
             failures.add(sum { $0.metrics.failures[failure] ?? 0 }, ("class", failure.rawValue))
         }
         families.append(failures)
+        add(.gauge, "sluice_redis_breakers_open", "Nodes of Redis that are given a rest, added up over event loops.") {
+            UInt64($0.openBreakers)
+        }
+        add(
+            .counter, "sluice_redis_breaker_openings_total",
+            "Times a node of Redis began to be given a rest, for it was late or refused."
+        ) { $0.metrics.breakerOpenings }
+        add(
+            .counter, "sluice_cluster_releases_total",
+            "Entities that took back what a request had reserved there and was refused for elsewhere in the cluster."
+        ) { $0.metrics.releases }
+        add(
+            .counter, "sluice_cluster_releases_lost_total",
+            "Of which that is not known: their counters may be too high until it has left the window."
+        ) { $0.metrics.releasesLost }
         add(.counter, "sluice_script_loads_total", "Times a Redis had forgotten the script and was given it again.") {
-            $0.scriptLoads
+            $0.links.scriptLoads
         }
         add(.counter, "sluice_clock_steps_total", "Counters found ahead of the clock of Redis and put right.") {
             $0.metrics.clockSteps

@@ -92,8 +92,8 @@ struct StatusPage: Encodable, Sendable {
         redis = Redis(
             connected: !readings.isEmpty && readings.allSatisfy(\.isConnected),
             address: about.redis,
-            connects: sum(\.connects),
-            losses: sum(\.losses),
+            connects: sum(\.links.connects),
+            losses: sum(\.links.losses),
             failures: named(RedisFailure.allCases, \.rawValue) { failure in sum { $0.metrics.failures[failure] ?? 0 } }
         )
         func decisions(_ basis: Basis, _ verdict: Verdict) -> UInt64 {

@@ -293,6 +293,11 @@ extension LoopServer: AnswerSink {
         ) { $0.write(payload) }
     }
 
+    func hasMoreThanItsShare(_ caller: Caller) -> Bool {
+        guard let connection = connection(of: caller) else { return true }
+        return connection.inFlight > settings.bounds.waitingPerLoop / max(1, connectionCount)
+    }
+
     func endOfTurn() {
         // Flushing may mark a connection again: that is for the next turn.
         swap(&dirty, &flushing)

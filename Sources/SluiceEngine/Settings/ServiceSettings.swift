@@ -34,6 +34,12 @@ public struct ServiceSettings: Sendable {
         /// A frame's larger wish is cut to this.
         public var longest: TimeAmount = .seconds(1)
 
+        /// Ten deadlines, at least 50 ms: a Redis that owes replies for longer hangs.
+        var stallLimit: TimeAmount {
+            guard let standard else { return RedisLink.longestStall }
+            return max(.milliseconds(50), .nanoseconds(standard.nanoseconds * 10))
+        }
+
         public init() {}
     }
 
@@ -53,6 +59,8 @@ public struct ServiceSettings: Sendable {
         public var runsInFlight = 4
         /// Refusals that one event loop remembers and gives without Redis while they hold; 0: none.
         public var refusalsPerLoop = 16_384
+        /// Counters that one event loop estimates by itself for rules whose `on_redis_failure` is local.
+        public var estimatesPerLoop = 16_384
         /// Client connections of one event loop.
         public var connectionsPerLoop = 10_000
 
@@ -90,6 +98,10 @@ public struct ServiceSettings: Sendable {
     public var bounds = Bounds()
     /// Event loops, each with its own Redis connection.
     public var threads = 1
+    /// Instances that share this Redis: what each may let through by itself while Redis is away is divided by them.
+    public var instances = 1
+    /// Event loops of all instances.
+    var sharers: UInt64 { UInt64(instances * threads) }
     /// In front of every Redis key.
     public var keyPrefix = "sluice"
     /// Is told when the service can answer and when it ends; nil: nobody asks.

@@ -17,12 +17,12 @@ public struct SettingsError: Error, CustomStringConvertible {
 public struct SettingsReader {
     /// Every key, dotted as it nests in the file. `deadline.default` is the variable `SLUICE_DEADLINE_DEFAULT`.
     public static let keys = [
-        "limits", "listen", "admin", "http", "redis", "state_dir", "threads", "clock", "log_level",
+        "limits", "listen", "admin", "http", "redis", "state_dir", "threads", "instances", "clock", "log_level",
         "log_format", "reload.watch", "reload.spread", "dashboard.values",
         "deadline.default", "deadline.max", "keys.prefix",
         "bounds.payload_bytes", "bounds.in_flight_per_connection", "bounds.waiting_per_loop",
         "bounds.requests_per_run", "bounds.undos_per_loop", "bounds.runs_in_flight", "bounds.connections_per_loop",
-        "bounds.refusals_per_loop",
+        "bounds.refusals_per_loop", "bounds.estimates_per_loop",
     ]
     private static let largestFile = 1 << 20
 
@@ -168,6 +168,7 @@ public struct SettingsReader {
         }
         take("state_dir", "a path", { $0.isEmpty ? nil : $0 }) { settings.stateDirectory = $0 }
         takeCount("threads", 1...64) { settings.threads = $0 }
+        takeCount("instances", 1...10_000) { settings.instances = $0 }
         take("clock", "redis or request", ServiceSettings.Clock.init(rawValue:)) { settings.clock = $0 }
         takeDuration("deadline.default") { settings.deadlines.standard = $0 }
         takeDuration("deadline.max") { settings.deadlines.longest = $0 }
@@ -187,6 +188,7 @@ public struct SettingsReader {
         takeCount("bounds.undos_per_loop", 1...65_536) { settings.bounds.undosPerLoop = $0 }
         takeCount("bounds.runs_in_flight", 1...64) { settings.bounds.runsInFlight = $0 }
         takeCount("bounds.refusals_per_loop", 0...1_048_576) { settings.bounds.refusalsPerLoop = $0 }
+        takeCount("bounds.estimates_per_loop", 8...1_048_576) { settings.bounds.estimatesPerLoop = $0 }
         takeCount("bounds.connections_per_loop", 1...100_000) { settings.bounds.connectionsPerLoop = $0 }
         guard problems.isEmpty else { throw SettingsError(problems: problems) }
         return settings

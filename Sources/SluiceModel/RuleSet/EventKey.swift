@@ -11,6 +11,31 @@ extension EntityKeyWriter {
     public static func writeEventKey(
         prefix: String, _ request: RequestView, mode: Mode, into key: inout [UInt8]
     ) {
+        let (order, count) = alphabetical(request)
+        key.append(contentsOf: prefix.utf8)
+        key.append(contentsOf: "1:{".utf8)
+        if count == 0 {
+            key.append(UInt8(ascii: "*"))
+        } else {
+            let first = request.entities[order[0]]
+            key.append(contentsOf: request.slice(first.dimension))
+            key.append(UInt8(ascii: "="))
+            encode(request.slice(first.value), into: &key)
+        }
+        key.append(UInt8(ascii: "}"))
+        appendDigits(of: request, mode: mode, order, count, to: &key)
+    }
+
+    /// The key of an event in the slot of one of its entities' hashes, whose key is `entityKey`.
+    public static func eventKey(behind entityKey: [UInt8], _ request: RequestView, mode: Mode) -> [UInt8] {
+        var key = entityKey
+        let (order, count) = alphabetical(request)
+        appendDigits(of: request, mode: mode, order, count, to: &key)
+        return key
+    }
+
+    /// The entities that have a value, by dimension.
+    private static func alphabetical(_ request: RequestView) -> (order: InlineArray<16, Int>, count: Int) {
         var order = InlineArray<16, Int>(repeating: 0)
         var count = 0
         for position in 0..<request.entityCount where !request.entities[position].value.isEmpty {
@@ -25,18 +50,13 @@ extension EntityKeyWriter {
             order[place] = position
             count += 1
         }
-        key.append(contentsOf: prefix.utf8)
-        key.append(contentsOf: "1:{".utf8)
-        if count == 0 {
-            key.append(UInt8(ascii: "*"))
-        } else {
-            let first = request.entities[order[0]]
-            key.append(contentsOf: request.slice(first.dimension))
-            key.append(UInt8(ascii: "="))
-            encode(request.slice(first.value), into: &key)
-        }
-        key.append(contentsOf: "}:".utf8)
+        return (order, count)
+    }
 
+    private static func appendDigits(
+        of request: RequestView, mode: Mode, _ order: InlineArray<16, Int>, _ count: Int, to key: inout [UInt8]
+    ) {
+        key.append(UInt8(ascii: ":"))
         var hash = SHA256()
         func add(_ part: UnsafeRawBufferPointer) {
             withUnsafeBytes(of: UInt32(part.count).bigEndian) { hash.update(bufferPointer: $0) }
