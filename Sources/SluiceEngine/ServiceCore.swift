@@ -9,11 +9,18 @@ final class Lane {
     let server: LoopServer
 
     init(loop: any EventLoop, rules: ActiveRules, target: RedisTarget, core: ServiceCore, logger: Logger) {
-        let link = RedisLink(target: target, loop: loop, logger: logger)
+        let link = RedisLink(
+            target: target, loop: loop, logger: logger, stallLimit: Self.stallLimit(core.settings.deadlines))
         decider = Decider(
             loop: loop, settings: core.settings, rules: rules, link: link, drops: core.drops, logger: logger)
         server = LoopServer(loop: loop, decider: decider, settings: core.settings)
         server.admin = AdminMethods(server: server, core: core, logger: logger)
+    }
+
+    /// Ten deadlines, at least 50 ms: a Redis that owes replies for longer hangs.
+    static func stallLimit(_ deadlines: ServiceSettings.Deadlines) -> TimeAmount {
+        guard let standard = deadlines.standard else { return RedisLink.longestStall }
+        return max(.milliseconds(50), .nanoseconds(standard.nanoseconds * 10))
     }
 }
 

@@ -47,11 +47,12 @@ final class EngineHarness: Sendable {
         redis: RedisServer,
         rules: [Rule],
         settings: ServiceSettings = EngineHarness.settings(),
+        stallLimit: TimeAmount = RedisLink.longestStall,
         scripts: [[UInt8]] = LoadedScript.allCases.map(\.source)
     ) async throws {
         try await self.init(
             target: RedisTarget(endpoint: .unix(path: redis.socket)), rules: rules, settings: settings,
-            scripts: scripts)
+            stallLimit: stallLimit, scripts: scripts)
         try await waitForRedis()
     }
 
@@ -60,6 +61,7 @@ final class EngineHarness: Sendable {
     /// - Parameter scripts: what the link loads.
     init(
         target: RedisTarget, rules: [Rule], settings: ServiceSettings = EngineHarness.settings(),
+        stallLimit: TimeAmount = RedisLink.longestStall,
         scripts: [[UInt8]] = LoadedScript.allCases.map(\.source)
     ) async throws {
         self.settings = settings
@@ -69,7 +71,8 @@ final class EngineHarness: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         lane = try await loop.submit { [logger] in
-            let link = RedisLink(target: target, loop: loop, logger: logger, scripts: scripts)
+            let link = RedisLink(
+                target: target, loop: loop, logger: logger, stallLimit: stallLimit, scripts: scripts)
             let decider = Decider(loop: loop, settings: settings, rules: rules, link: link, logger: logger)
             decider.start()
             return NIOLoopBound(Lane(decider: decider), eventLoop: loop)

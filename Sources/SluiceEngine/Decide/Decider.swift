@@ -412,8 +412,8 @@ extension Decider: RedisLinkUser {
             // The script is being loaded; these go again in the order they were in, ahead of all others.
             sealed.insert(run, at: again)
             again += 1
-        case .notExecuted(let failure), .unknown(let failure):
-            fail(run, failure)
+        case .notExecuted(let failure), .unknown(let failure): fail(run, failure)
+        case .redirected: fail(run, .cluster)
         }
         scheduleTurn()
     }

@@ -11,6 +11,10 @@ struct LoopReading: Sendable {
     var isConnected: Bool
     var connects: UInt64
     var losses: UInt64
+    var stalls: UInt64
+    var brokenReplies: UInt64
+    var countersLost: UInt64
+    var isEvicting: Bool
     var scriptLoads: UInt64
     var redisReceivedBytes: UInt64
     var redisSentBytes: UInt64
@@ -26,6 +30,10 @@ struct LoopReading: Sendable {
         isConnected = lane.decider.link.isReady
         connects = lane.decider.link.connects
         losses = lane.decider.link.losses
+        stalls = lane.decider.link.stalls
+        brokenReplies = lane.decider.link.brokenReplies
+        countersLost = lane.decider.link.countersLost
+        isEvicting = lane.decider.link.isEvicting
         scriptLoads = lane.decider.link.scriptLoads
         redisReceivedBytes = lane.decider.link.receivedBytes
         redisSentBytes = lane.decider.link.sentBytes

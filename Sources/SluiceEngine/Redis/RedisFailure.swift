@@ -1,48 +1,40 @@
-/// What became of a script run that Redis did not answer.
-enum RunOutcome: Sendable, Equatable {
-    /// Redis certainly did not run it.
-    case notExecuted(RedisFailure)
-    /// It may or may not have run; it is never sent again.
-    case unknown(RedisFailure)
-}
-
 /// Why Redis gave no decision, by class, for metrics and for what is done next.
 enum RedisFailure: String, Error, CaseIterable, Sendable {
     /// There is no connection.
     case disconnected
     /// The connection went while the run was out.
     case connectionLost = "connection_lost"
+    /// The connection was given up while the run was out, for Redis owed replies and sent nothing.
+    case stalled
     /// No answer by the deadline.
     case timeout
     case noScript = "noscript"
+    /// It is a replica.
     case readOnly = "readonly"
     case outOfMemory = "oom"
     case loading
+    /// Somebody's script has been running for too long.
     case busy
+    /// It cannot save to its disk.
     case misconfigured = "misconf"
     case noReplicas = "noreplicas"
+    /// The user or the password is wrong, or the user may not do this.
     case denied = "noperm"
+    case tooManyClients = "maxclients"
     case cluster
-    /// An error of the script itself, or one without a row here.
+    /// An error of the script itself, or one without a row in `ErrorReply`.
     case other
     /// A reply that is not the script's.
     case malformed
     /// A cell of another version, or a key of another type.
     case unreadable
 
-    /// Reads the first word of an error reply. What Redis refuses before a script's first line was not executed.
-    static func classify(_ error: String) -> RunOutcome {
-        switch error.prefix(while: { $0 != " " }) {
-        case "NOSCRIPT": .notExecuted(.noScript)
-        case "READONLY": .notExecuted(.readOnly)
-        case "OOM": .notExecuted(.outOfMemory)
-        case "LOADING": .notExecuted(.loading)
-        case "BUSY": .notExecuted(.busy)
-        case "MISCONF": .notExecuted(.misconfigured)
-        case "NOREPLICAS": .notExecuted(.noReplicas)
-        case "NOAUTH", "NOPERM", "WRONGPASS": .notExecuted(.denied)
-        case "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "CROSSSLOT", "MASTERDOWN": .notExecuted(.cluster)
-        default: .unknown(.other)
+    /// Whether Redis as a whole refuses such work now, so that the next run would fare no better.
+    var holdsOff: Bool {
+        switch self {
+        case .readOnly, .outOfMemory, .loading, .busy, .misconfigured, .noReplicas, .denied, .tooManyClients, .cluster:
+            true
+        case .disconnected, .connectionLost, .stalled, .timeout, .noScript, .other, .malformed, .unreadable: false
         }
     }
 }

@@ -1,17 +1,26 @@
 /// The life of one Redis connection, as a value: no I/O, no clock.
 ///
-/// idle -> connecting -> handshaking -> ready, and from any of the last three to waiting when the connection fails;
-/// waiting -> connecting when the backoff is over; any -> closed, for good.
+/// ```
+/// idle ──start──> finding ──found──> connecting ──connected──> handshaking ──last reply──> ready
+///                    ▲                                                                       │ replace
+///                    └──backoff ended── waiting <──failed── any of these, and draining <─────┘
+/// ```
+///
+/// From every phase `shutDown` leads to closed, for good.
 struct RedisLinkState {
     enum Phase: Equatable {
         /// Not started.
         case idle
+        /// Where the primary is, is being found out; at once where the target names it.
+        case finding
         /// The socket is being opened.
         case connecting
         /// The burst is out; this many of its replies have not come.
         case handshaking(outstanding: Int)
         /// Commands are taken.
         case ready
+        /// The connection leads to the wrong server: nothing is sent any more, what is out is waited for.
+        case draining
         /// Backing off before the next attempt.
         case waiting
         /// Shut down by its owner.
@@ -20,9 +29,12 @@ struct RedisLinkState {
 
     enum Action: Equatable {
         case none
+        case find
         case connect
         case sendHandshake
         case announceReady
+        /// Fail the link as soon as nothing is out.
+        case drain
         /// Attempts failed in a row, for the backoff. `wasReady`: those who wait for replies must be told.
         case wait(attempt: Int, wasReady: Bool)
         /// Close the socket.
@@ -35,8 +47,18 @@ struct RedisLinkState {
 
     var isReady: Bool { phase == .ready }
 
+    var isHandshaking: Bool {
+        if case .handshaking = phase { true } else { false }
+    }
+
     mutating func start() -> Action {
         guard phase == .idle else { return .none }
+        phase = .finding
+        return .find
+    }
+
+    mutating func found() -> Action {
+        guard phase == .finding else { return .none }
         phase = .connecting
         return .connect
     }
@@ -48,7 +70,7 @@ struct RedisLinkState {
             phase = .handshaking(outstanding: burst)
             return .sendHandshake
         case .closed: return .close
-        case .idle, .handshaking, .ready, .waiting: return .none
+        case .idle, .finding, .handshaking, .ready, .draining, .waiting: return .none
         }
     }
 
@@ -63,29 +85,37 @@ struct RedisLinkState {
         return .announceReady
     }
 
-    /// The socket could not be opened, was closed, or is of no more use.
+    /// The server is the wrong one by now.
+    mutating func replace() -> Action {
+        guard phase == .ready else { return .none }
+        phase = .draining
+        return .drain
+    }
+
+    /// There is no primary to be found, the socket could not be opened, was closed, or is of no more use.
     mutating func failed() -> Action {
+        let wasReady: Bool
         switch phase {
-        case .connecting, .handshaking, .ready:
-            let wasReady = phase == .ready
-            phase = .waiting
-            attempt += 1
-            return .wait(attempt: attempt, wasReady: wasReady)
+        case .finding, .connecting, .handshaking: wasReady = false
+        case .ready, .draining: wasReady = true
         case .idle, .waiting, .closed: return .none
         }
+        phase = .waiting
+        attempt += 1
+        return .wait(attempt: attempt, wasReady: wasReady)
     }
 
     mutating func backoffEnded() -> Action {
         guard phase == .waiting else { return .none }
-        phase = .connecting
-        return .connect
+        phase = .finding
+        return .find
     }
 
     mutating func shutDown() -> Action {
         let hadSocket: Bool
         switch phase {
-        case .handshaking, .ready: hadSocket = true
-        case .idle, .connecting, .waiting, .closed: hadSocket = false
+        case .handshaking, .ready, .draining: hadSocket = true
+        case .idle, .finding, .connecting, .waiting, .closed: hadSocket = false
         }
         phase = .closed
         return hadSocket ? .close : .none

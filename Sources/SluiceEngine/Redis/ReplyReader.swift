@@ -6,8 +6,13 @@ final class ReplyReader {
     /// hiredis copies what it is fed and moves the rest of its buffer down as it goes: small bites keep that cheap.
     private static let bite = 16 * 1024
 
+    /// A reply that is larger is none: a length that was garbled on its way would have us wait and keep everything.
+    private static let largestReply = 64 << 20
+
     /// Owned; freed with this object.
     private let reader: OpaquePointer
+    /// Bytes since the last reply was complete.
+    private var unfinished = 0
 
     init() {
         guard let reader = sluice_reader_create() else { fatalError("out of memory") }
@@ -28,10 +33,13 @@ final class ReplyReader {
                 let count = min(Self.bite, bytes.count - offset)
                 guard sluice_reader_feed(reader, bytes.baseAddress! + offset, count) == 0 else { return false }
                 offset += count
+                unfinished += count
+                guard unfinished <= Self.largestReply else { return false }
                 while true {
                     switch sluice_reader_next(reader) {
                     case 0: break
                     case 1:
+                        unfinished = 0
                         body(Reply(reader: reader))
                         continue
                     default: return false
