@@ -47,11 +47,12 @@ final class EngineHarness: Sendable {
         redis: RedisServer,
         rules: [Rule],
         settings: ServiceSettings = EngineHarness.settings(),
+        stallLimit: TimeAmount = RedisLink.longestStall,
         scripts: [[UInt8]] = LoadedScript.ofOne
     ) async throws {
         try await self.init(
             target: RedisTarget(endpoint: .unix(path: redis.socket)), rules: rules, settings: settings,
-            scripts: scripts)
+            stallLimit: stallLimit, scripts: scripts)
         try await waitForRedis()
     }
 
@@ -60,6 +61,7 @@ final class EngineHarness: Sendable {
     /// - Parameter scripts: what the link loads.
     init(
         target: RedisTarget, rules: [Rule], settings: ServiceSettings = EngineHarness.settings(),
+        stallLimit: TimeAmount = RedisLink.longestStall,
         scripts: [[UInt8]] = LoadedScript.ofOne
     ) async throws {
         self.settings = settings
@@ -75,7 +77,8 @@ final class EngineHarness: Sendable {
                     loop: loop, settings: settings, rules: rules, target: target, seeds: seeds, drops: RefusalDrops(),
                     logger: logger)
             } else {
-                let link = RedisLink(target: target, loop: loop, logger: logger, scripts: scripts)
+                let link = RedisLink(
+                    target: target, loop: loop, logger: logger, stallLimit: stallLimit, scripts: scripts)
                 decider = Decider(loop: loop, settings: settings, rules: rules, link: link, logger: logger)
             }
             decider.start()

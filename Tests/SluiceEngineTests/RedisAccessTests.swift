@@ -16,28 +16,10 @@ struct RedisAccessTests {
             target: try RedisTarget(url: url), rules: rules, settings: EngineHarness.settings(clock: .redis))
     }
 
-    /// A TCP port that nobody listens on.
-    private static func freePort() -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = bind(descriptor, $0, size)
-                _ = getsockname(descriptor, $0, &size)
-            }
-        }
-        return Int(UInt16(bigEndian: address.sin_port))
-    }
-
     @Test("A password, percent-encoded, over TCP and into a database")
     func password() async throws {
-        let port = Self.freePort()
-        let redis = try RedisServer(["--port", "\(port)", "--bind", "127.0.0.1", "--requirepass", "p@ss:/word %"])
-        let engine = try await Self.connect("redis://:p%40ss%3A%2Fword%20%25@127.0.0.1:\(port)/5")
+        let redis = try RedisServer(["--requirepass", "p@ss:/word %"], port: FreePort.find())
+        let engine = try await Self.connect("redis://:p%40ss%3A%2Fword%20%25@127.0.0.1:\(redis.port)/5")
         try await engine.waitForRedis()
         #expect(try await engine.decide(.init("a", ["user": "u"])).basis == .redis)
         let look = try RedisConnection(socket: redis.socket)
@@ -54,7 +36,7 @@ struct RedisAccessTests {
         let look = try RedisConnection(socket: redis.socket)
         try look.command(
             "ACL", "SETUSER", "limiter", "on", ">secret", "~sluice1:*", "+evalsha", "+script|load", "+hget", "+hmget",
-            "+hset", "+hdel", "+hkeys", "+pexpire", "+pexpireat", "+time", "+select")
+            "+hset", "+hdel", "+hkeys", "+pexpire", "+pexpireat", "+time", "+select", "+info", "+role")
         let engine = try await Self.connect("unix://limiter:secret@\(redis.socket)?db=3")
         try await engine.waitForRedis()
         #expect(try await engine.decide(.init("a", ["user": "u"])).basis == .redis)

@@ -2,24 +2,35 @@ import Testing
 
 @testable import SluiceEngine
 
-/// The link's states, one transition at a time, and the class of each error that Redis gives.
-@Suite("The Redis link's states and failures")
+/// One transition at a time.
+@Suite("The Redis link's states, and how long it waits")
 struct RedisLinkStateTests {
     /// A link on its way to a phase.
     private static func link(in phase: RedisLinkState.Phase) -> RedisLinkState {
         var state = RedisLinkState()
-        switch phase {
-        case .idle: break
-        case .connecting: _ = state.start()
-        case .handshaking(let outstanding):
-            _ = state.start()
-            _ = state.connected(burst: outstanding)
-        case .ready:
-            _ = state.start()
+        func start() { _ = state.start() }
+        func find() {
+            start()
+            _ = state.found()
+        }
+        func becomeReady() {
+            find()
             _ = state.connected(burst: 1)
             _ = state.handshakeReply()
+        }
+        switch phase {
+        case .idle: break
+        case .finding: start()
+        case .connecting: find()
+        case .handshaking(let outstanding):
+            find()
+            _ = state.connected(burst: outstanding)
+        case .ready: becomeReady()
+        case .draining:
+            becomeReady()
+            _ = state.replace()
         case .waiting:
-            _ = state.start()
+            start()
             _ = state.failed()
         case .closed: _ = state.shutDown()
         }
@@ -27,78 +38,75 @@ struct RedisLinkStateTests {
         return state
     }
 
+    private static let two = RedisLinkState.Phase.handshaking(outstanding: 2)
     private static let phases: [RedisLinkState.Phase] = [
-        .idle, .connecting, .handshaking(outstanding: 2), .ready, .waiting, .closed,
+        .idle, .finding, .connecting, two, .ready, .draining, .waiting, .closed,
     ]
 
-    /// What each phase answers to an event, and the phase that follows.
+    /// What a phase answers to an event, and the phase that follows. Phases that are not named ignore it.
     private static func check(
         _ event: (inout RedisLinkState) -> RedisLinkState.Action,
-        _ rows: [(RedisLinkState.Action, RedisLinkState.Phase)],
+        _ rows: [(from: RedisLinkState.Phase, action: RedisLinkState.Action, to: RedisLinkState.Phase)],
         _ sourceLocation: SourceLocation = #_sourceLocation
     ) {
-        #expect(rows.count == phases.count)
-        for (phase, row) in zip(phases, rows) {
+        for phase in phases {
+            let row = rows.first { $0.from == phase }
             var state = link(in: phase)
-            #expect(event(&state) == row.0, "\(phase)", sourceLocation: sourceLocation)
-            #expect(state.phase == row.1, "\(phase)", sourceLocation: sourceLocation)
-            #expect(state.isReady == (row.1 == .ready), sourceLocation: sourceLocation)
+            #expect(event(&state) == row?.action ?? .none, "\(phase)", sourceLocation: sourceLocation)
+            #expect(state.phase == row?.to ?? phase, "\(phase)", sourceLocation: sourceLocation)
+            #expect(state.isReady == (state.phase == .ready), sourceLocation: sourceLocation)
         }
     }
 
-    @Test("Start connects, once")
+    @Test("Start looks for the primary, once")
     func start() {
-        Self.check(
-            { $0.start() },
-            [
-                (.connect, .connecting), (.none, .connecting), (.none, .handshaking(outstanding: 2)), (.none, .ready),
-                (.none, .waiting), (.none, .closed),
-            ])
+        Self.check({ $0.start() }, [(.idle, .find, .finding)])
+    }
+
+    @Test("A primary that was found is connected to")
+    func found() {
+        Self.check({ $0.found() }, [(.finding, .connect, .connecting)])
     }
 
     @Test("A socket begins the handshake; one that comes after the end is closed")
     func connected() {
         Self.check(
             { $0.connected(burst: 3) },
-            [
-                (.none, .idle), (.sendHandshake, .handshaking(outstanding: 3)), (.none, .handshaking(outstanding: 2)),
-                (.none, .ready), (.none, .waiting), (.close, .closed),
-            ])
+            [(.connecting, .sendHandshake, .handshaking(outstanding: 3)), (.closed, .close, .closed)])
     }
 
     @Test("The last reply of the handshake makes it ready")
     func handshakeReply() {
-        Self.check(
-            { $0.handshakeReply() },
-            [
-                (.none, .idle), (.none, .connecting), (.none, .handshaking(outstanding: 1)), (.none, .ready),
-                (.none, .waiting), (.none, .closed),
-            ])
-        var state = Self.link(in: .handshaking(outstanding: 2))
+        Self.check({ $0.handshakeReply() }, [(Self.two, .none, .handshaking(outstanding: 1))])
+        var state = Self.link(in: Self.two)
+        #expect(state.isHandshaking)
         #expect(state.handshakeReply() == .none)
+        #expect(state.isHandshaking)
         #expect(state.handshakeReply() == .announceReady)
         #expect(state.phase == .ready)
+        #expect(!state.isHandshaking)
+    }
+
+    @Test("A connection to the wrong server drains")
+    func replace() {
+        Self.check({ $0.replace() }, [(.ready, .drain, .draining)])
     }
 
     @Test("A failure waits, and says whether there is anyone to tell")
     func failed() {
         let wait = RedisLinkState.Action.wait(attempt: 1, wasReady: false)
+        let told = RedisLinkState.Action.wait(attempt: 1, wasReady: true)
         Self.check(
             { $0.failed() },
             [
-                (.none, .idle), (wait, .waiting), (wait, .waiting), (.wait(attempt: 1, wasReady: true), .waiting),
-                (.none, .waiting), (.none, .closed),
+                (.finding, wait, .waiting), (.connecting, wait, .waiting), (Self.two, wait, .waiting),
+                (.ready, told, .waiting), (.draining, told, .waiting),
             ])
     }
 
-    @Test("The end of the backoff connects again")
+    @Test("The end of the backoff looks for the primary again")
     func backoffEnded() {
-        Self.check(
-            { $0.backoffEnded() },
-            [
-                (.none, .idle), (.none, .connecting), (.none, .handshaking(outstanding: 2)), (.none, .ready),
-                (.connect, .connecting), (.none, .closed),
-            ])
+        Self.check({ $0.backoffEnded() }, [(.waiting, .find, .finding)])
     }
 
     @Test("Shutting down closes the socket there is, for good")
@@ -106,8 +114,9 @@ struct RedisLinkStateTests {
         Self.check(
             { $0.shutDown() },
             [
-                (.none, .closed), (.none, .closed), (.close, .closed), (.close, .closed), (.none, .closed),
-                (.none, .closed),
+                (.idle, .none, .closed), (.finding, .none, .closed), (.connecting, .none, .closed),
+                (Self.two, .close, .closed), (.ready, .close, .closed), (.draining, .close, .closed),
+                (.waiting, .none, .closed),
             ])
     }
 
@@ -116,48 +125,49 @@ struct RedisLinkStateTests {
         var state = RedisLinkState()
         _ = state.start()
         for attempt in 1...5 {
+            if attempt % 2 == 0 { _ = state.found() }
             #expect(state.failed() == .wait(attempt: attempt, wasReady: false))
-            #expect(state.backoffEnded() == .connect)
+            #expect(state.backoffEnded() == .find)
         }
+        _ = state.found()
         _ = state.connected(burst: 1)
         #expect(state.handshakeReply() == .announceReady)
         #expect(state.failed() == .wait(attempt: 1, wasReady: true))
     }
 
-    @Test("Waits double up to five seconds, at random below that")
+    @Test("Waits grow by a tenth up to five seconds, at random below that")
     func backoff() {
         let backoff = Backoff()
-        for attempt in [1, 2, 3, 6, 7, 20, .max] {
-            let bound = min(100 << min(attempt - 1, 16), 5_000)
+        for (attempt, boundMs) in [(Int.min, 100.0), (1, 100), (2, 110), (10, 235.8), (42, 4_978.5), (43, 5_000)] {
             let delays = (0..<200).map { _ in backoff.delay(attempt: attempt).nanoseconds }
-            #expect(delays.allSatisfy { 0...Int64(bound) * 1_000_000 ~= $0 })
-            #expect(delays.max()! > Int64(bound) * 500_000)
-            #expect(delays.min()! < Int64(bound) * 500_000)
+            #expect(delays.allSatisfy { 0...Int64(boundMs * 1_000_100) ~= $0 }, "\(attempt)")
+            #expect(Double(delays.max()!) > boundMs * 900_000)
+            #expect(Double(delays.min()!) < boundMs * 100_000)
+        }
+        #expect(backoff.delay(attempt: .max) <= .seconds(5))
+    }
+
+    @Test("A Redis that refuses is asked again after a second, however often it has refused")
+    func refusedBackoff() {
+        for attempt in [1, 10, 1_000] {
+            for _ in 0..<100 {
+                let delay = Backoff().delay(attempt: attempt, isRefused: true)
+                #expect(delay >= .seconds(1) && delay <= .milliseconds(1_100))
+            }
         }
     }
 
-    static let errors: [(error: String, outcome: RunOutcome)] = [
-        ("NOSCRIPT No matching script. Please use EVAL.", .notExecuted(.noScript)),
-        ("READONLY You can't write against a read only replica.", .notExecuted(.readOnly)),
-        ("OOM command not allowed when used memory > 'maxmemory'.", .notExecuted(.outOfMemory)),
-        ("LOADING Redis is loading the dataset in memory", .notExecuted(.loading)),
-        ("BUSY Redis is busy running a script.", .notExecuted(.busy)),
-        ("MISCONF Redis is configured to save RDB snapshots", .notExecuted(.misconfigured)),
-        ("NOREPLICAS Not enough good replicas to write.", .notExecuted(.noReplicas)),
-        ("NOAUTH Authentication required.", .notExecuted(.denied)),
-        ("NOPERM this user has no permissions", .notExecuted(.denied)),
-        ("WRONGPASS invalid username-password pair", .notExecuted(.denied)),
-        ("MOVED 1 127.0.0.1:1", .notExecuted(.cluster)), ("ASK 1 127.0.0.1:1", .notExecuted(.cluster)),
-        ("TRYAGAIN Multiple keys request during rehashing", .notExecuted(.cluster)),
-        ("CLUSTERDOWN The cluster is down", .notExecuted(.cluster)),
-        ("CROSSSLOT Keys in request don't hash to the same slot", .notExecuted(.cluster)),
-        ("MASTERDOWN Link with MASTER is down", .notExecuted(.cluster)),
-        ("ERR user_script:1: attempt to index a nil value", .unknown(.other)), ("", .unknown(.other)),
-        ("WHATEVER", .unknown(.other)), ("noscript", .unknown(.other)), ("OOMX", .unknown(.other)),
-    ]
-
-    @Test("An error's first word tells whether the script ran", arguments: errors)
-    func classify(_ error: String, _ outcome: RunOutcome) {
-        #expect(RedisFailure.classify(error) == outcome)
+    @Test("An outage of three seconds ends within one, whatever the dice say")
+    func shortOutage() {
+        var dice = 0
+        for _ in 0..<1_000 {
+            var (elapsed, attempt) = (Int64(0), 1)
+            while elapsed < 3_000_000_000 {
+                elapsed += Backoff().delay(attempt: attempt).nanoseconds
+                attempt += 1
+            }
+            if elapsed > 4_000_000_000 { dice += 1 }
+        }
+        #expect(dice == 0)
     }
 }

@@ -26,10 +26,12 @@ struct RedisOutageTests {
         rule("quiet", "quiet", .deny, shadow: true),
     ]
 
-    private static func engine(_ redis: RedisServer, runsInFlight: Int = 4) async throws -> EngineHarness {
+    private static func engine(
+        _ redis: RedisServer, runsInFlight: Int = 4, stallLimit: TimeAmount = RedisLink.longestStall
+    ) async throws -> EngineHarness {
         var settings = EngineHarness.settings(clock: .redis)
         settings.bounds.runsInFlight = runsInFlight
-        return try await EngineHarness(redis: redis, rules: rules, settings: settings)
+        return try await EngineHarness(redis: redis, rules: rules, settings: settings, stallLimit: stallLimit)
     }
 
     /// Answers while Redis is away, one for each way of asking.
@@ -161,15 +163,43 @@ struct RedisOutageTests {
     @Test("A Redis that goes silent without hanging up is given up, and found again")
     func silence() async throws {
         let redis = try RedisServer()
-        let engine = try await Self.engine(redis)
+        let engine = try await Self.engine(redis, stallLimit: .milliseconds(200))
+        _ = try await engine.decide(.init("open", ["user": "u"]))
         redis.freeze()
         let began = NIODeadline.now()
         #expect(try await engine.decide(.init("closed", ["user": "u"])).basis == .policy)
-        #expect(NIODeadline.now() - began >= RedisLink.longestSilence)
-        #expect(try await engine.run { $0.queues[0].link.losses } == 1)
+        let took = NIODeadline.now() - began
+        #expect(took >= .milliseconds(200) && took < .milliseconds(750), "\(took)")
+        #expect(try await engine.run { [$0.queues[0].link.losses, $0.queues[0].link.stalls] } == [1, 1])
+        #expect(try await engine.run { $0.metrics.failures } == [.stalled: 1])
+        // Connections are accepted by the kernel, and nothing comes over them.
+        try await Task.sleep(for: .milliseconds(2_500))
+        #expect(try await engine.run { $0.queues[0].link.lastError } == "no answer to the handshake in time")
         redis.resume()
+        let resumed = NIODeadline.now()
         try await engine.waitForRedis()
+        #expect(NIODeadline.now() - resumed < .milliseconds(1_500))
+        #expect(try await engine.run { $0.queues[0].link.losses } == 1)
         #expect(try await engine.decide(.init("open", ["user": "v"])).basis == .redis)
+        // What was out when Redis froze was in its socket, and counts; it was not sent again.
+        #expect(try await Self.used(engine, "closed") <= 1)
+        try await engine.shutDown()
+    }
+
+    @Test("Frozen for moments shorter than a stall, with nothing to say in between: the connection stays")
+    func shortFreezes() async throws {
+        let redis = try RedisServer()
+        let engine = try await Self.engine(redis, stallLimit: .milliseconds(400))
+        for _ in 0..<5 {
+            redis.freeze()
+            async let answer = engine.decide(.init("open", ["user": "u"]), timeout: .seconds(5))
+            try await Task.sleep(for: .milliseconds(150))
+            redis.resume()
+            #expect(try await answer.basis == .redis)
+            // Longer than a stall, but nobody waits for anything.
+            try await Task.sleep(for: .milliseconds(450))
+        }
+        #expect(try await engine.run { [$0.queues[0].link.losses, $0.queues[0].link.connects] } == [0, 1])
         try await engine.shutDown()
     }
 

@@ -11,20 +11,49 @@ public final class RedisServer: Sendable {
 
     public let folder: String
     public var socket: String { "\(folder)/redis.sock" }
+    /// 0: it listens on the Unix socket alone.
+    public let port: Int
     public var processIdentifier: Int32 { process.withLock { $0.processIdentifier } }
     private let arguments: [String]
     private let process: Mutex<Process>
 
-    /// - Parameter arguments: settings as `redis-server` takes them, behind those for the socket.
-    public init(_ arguments: [String] = []) throws {
-        folder = "/tmp/sluice-test-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    /// - Parameters:
+    ///   - arguments: settings as `redis-server` takes them, behind those for the socket.
+    ///   - port: of 127.0.0.1, where it is to listen as well; 0: on the Unix socket alone.
+    public init(_ arguments: [String] = [], port: Int = 0) throws {
+        self.port = port
+        folder = try Self.makeFolder()
         self.arguments =
-            [
-                "--port", "0", "--unixsocket", "\(folder)/redis.sock", "--save", "", "--appendonly", "no", "--dir",
-                folder, "--logfile", "\(folder)/redis.log", "--enable-debug-command", "local",
-            ] + arguments
+            Self.place(folder, port) + ["--save", "", "--appendonly", "no", "--enable-debug-command", "local"]
+            + arguments
         process = Mutex(try Self.start(self.arguments, folder: folder))
+    }
+
+    /// A sentinel.
+    ///
+    /// - Parameters:
+    ///   - configuration: lines of its file, which it changes as it goes.
+    ///   - port: of 127.0.0.1; also in its own folder's Unix socket.
+    public init(sentinel configuration: String, port: Int) throws {
+        self.port = port
+        folder = try Self.makeFolder()
+        try Data((configuration + "\n").utf8).write(to: URL(fileURLWithPath: "\(folder)/sentinel.conf"))
+        arguments = ["\(folder)/sentinel.conf", "--sentinel"] + Self.place(folder, port)
+        process = Mutex(try Self.start(arguments, folder: folder))
+    }
+
+    private static func makeFolder() throws -> String {
+        let folder = "/tmp/sluice-test-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        return folder
+    }
+
+    /// Settings for where it listens and writes.
+    private static func place(_ folder: String, _ port: Int) -> [String] {
+        [
+            "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", "\(folder)/redis.sock", "--dir", folder,
+            "--logfile", "\(folder)/redis.log",
+        ]
     }
 
     deinit {

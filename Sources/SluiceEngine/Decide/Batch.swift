@@ -205,7 +205,7 @@ final class Batch {
     ///   - script: what SCRIPT LOAD answered.
     ///   - ttlSlackMs: added to every TTL where the caller's clock is used, which is not the one Redis expires by.
     ///   - keysAsArguments: the script is that of a cluster's node.
-    func seal(script: [UInt8], ttlSlackMs: UInt64, keysAsArguments: Bool) {
+    func seal(script: [UInt8], ttlSlackMs: UInt64, keysAsArguments: Bool = false) {
         guard !isCommand else { return }
         command.clear()
         writer.writeCommand(

@@ -342,7 +342,7 @@ struct RunWriter: ~Copyable {
     ///   - ttlSlackMs: added to every TTL where the caller's clock is used, which is not the one Redis expires by.
     ///   - keysAsArguments: no key is declared; their number and the keys go first of the arguments.
     func writeCommand(
-        script: [UInt8], ttlSlackMs: UInt64, keysAsArguments: Bool, _ rules: ActiveRules,
+        script: [UInt8], ttlSlackMs: UInt64, keysAsArguments: Bool = false, _ rules: ActiveRules,
         into command: inout ByteBuffer
     ) {
         let keyCount = keys.count + events.count

@@ -5,6 +5,11 @@ import SluiceModel
 struct LinkCounts: Sendable {
     var connects: UInt64 = 0
     var losses: UInt64 = 0
+    var stalls: UInt64 = 0
+    var brokenReplies: UInt64 = 0
+    var countersLost: UInt64 = 0
+    /// Whether any of them leads to a Redis that throws counters away when its memory is full.
+    var isEvicting = false
     var scriptLoads: UInt64 = 0
     var receivedBytes: UInt64 = 0
     var sentBytes: UInt64 = 0
@@ -12,6 +17,10 @@ struct LinkCounts: Sendable {
     mutating func add(_ link: RedisLink) {
         connects &+= link.connects
         losses &+= link.losses
+        stalls &+= link.stalls
+        brokenReplies &+= link.brokenReplies
+        countersLost &+= link.countersLost
+        isEvicting = isEvicting || link.isEvicting
         scriptLoads &+= link.scriptLoads
         receivedBytes &+= link.receivedBytes
         sentBytes &+= link.sentBytes

@@ -177,6 +177,21 @@ struct ServiceMetrics {
                 isConnected ? 1 : 0))
         add(.counter, "sluice_redis_connects_total", "Connections to Redis that became ready.") { $0.links.connects }
         add(.counter, "sluice_redis_losses_total", "Ready connections to Redis that were lost.") { $0.links.losses }
+        add(.counter, "sluice_redis_stalls_total", "Connections to Redis given up because it hung.") { $0.links.stalls }
+        add(.counter, "sluice_redis_broken_replies_total", "Connections to Redis given up for bytes that are no reply.")
+        {
+            $0.links.brokenReplies
+        }
+        // Each loop sees for itself that Redis came back without its counters: that is one loss, not several.
+        families += [
+            MetricFamily(
+                .counter, "sluice_counters_lost_total", "Times a Redis came back without the counters it had.",
+                Double(readings.map(\.links.countersLost).max() ?? 0)),
+            MetricFamily(
+                .gauge, "sluice_redis_evicting_policy",
+                "1 if Redis throws counters away when its memory is full, by its maxmemory-policy, else 0.",
+                readings.contains(where: \.links.isEvicting) ? 1 : 0),
+        ]
         add(.counter, "sluice_redis_received_bytes_total", "Bytes read from Redis.") { $0.links.receivedBytes }
         add(.counter, "sluice_redis_sent_bytes_total", "Bytes written to Redis.") { $0.links.sentBytes }
         var failures = MetricFamily(

@@ -49,7 +49,9 @@ struct Handshake {
         // Who it is comes before the scripts: an old server would refuse those for reasons of its own.
         add(.info, "INFO")
         add(.role, "ROLE")
-        for script in LoadedScript.allCases.prefix(scripts.count) { add(.load(script), "SCRIPT", "LOAD", script: scripts[script.rawValue]) }
+        for script in LoadedScript.allCases.prefix(scripts.count) {
+            add(.load(script), "SCRIPT", "LOAD", script: scripts[script.rawValue])
+        }
         return burst
     }
 

@@ -53,9 +53,7 @@ extension RedisTarget {
 
     private mutating func readSentinel(_ text: Substring) throws(RedisURLError) {
         let (rest, query) = try Self.cutQuery(text)
-        guard let slash = rest.lastIndex(of: "/"), slash > (rest.lastIndex(of: "@") ?? rest.startIndex) else {
-            throw .noName
-        }
+        guard let slash = rest.lastIndex(of: "/"), !rest[slash...].contains("@") else { throw .noName }
         guard let name = rest[rest.index(after: slash)...].removingPercentEncoding, !name.isEmpty else { throw .noName }
         var set = SentinelSet(
             name: name, endpoints: try Self.endpoints(try readCredentials(rest[..<slash]), port: Self.sentinelPort))
@@ -106,6 +104,7 @@ extension RedisTarget {
 
     private static func endpoint(_ host: Substring, port: Int) throws(RedisURLError) -> Endpoint {
         guard !host.isEmpty else { throw .noHost }
+        guard !host.contains("/") else { throw .badEndpoint(.badHost) }
         let hasPort = !host.hasSuffix("]") && host.contains(":") || host.contains("]:")
         do {
             return try Endpoint(hasPort ? String(host) : "\(host):\(port)")

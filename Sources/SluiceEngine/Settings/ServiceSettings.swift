@@ -17,6 +17,18 @@ public struct ServiceSettings: Sendable {
         /// A private `redis-server` on a Unix socket in the state directory, ended with the service.
         case embedded
         case target(RedisTarget)
+
+        /// The same, with its connections made secure as `tls` says, if its URL asks for that.
+        ///
+        /// - Throws: what is wrong with `tls`, or that there is no use for it.
+        func secured(by tls: RedisTLS.Settings) throws(RedisTLS.Mistake) -> Redis {
+            if case .target(var target) = self, target.isSecure {
+                target.tls = try RedisTLS(tls)
+                return .target(target)
+            }
+            guard tls == RedisTLS.Settings() else { throw .unused }
+            return self
+        }
     }
 
     public struct Listeners: Sendable {

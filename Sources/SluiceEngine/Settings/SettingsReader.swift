@@ -23,6 +23,7 @@ public struct SettingsReader {
         "bounds.payload_bytes", "bounds.in_flight_per_connection", "bounds.waiting_per_loop",
         "bounds.requests_per_run", "bounds.undos_per_loop", "bounds.runs_in_flight", "bounds.connections_per_loop",
         "bounds.refusals_per_loop", "bounds.estimates_per_loop",
+        "redis_tls.ca", "redis_tls.certificate", "redis_tls.key", "redis_tls.server_name", "redis_tls.verify",
     ]
     private static let largestFile = 1 << 20
 
@@ -166,7 +167,20 @@ public struct SettingsReader {
         take("redis", "a Redis URL", { $0 == "embedded" ? .embedded : .target(try RedisTarget(url: $0)) }) {
             settings.redis = $0
         }
-        take("state_dir", "a path", { $0.isEmpty ? nil : $0 }) { settings.stateDirectory = $0 }
+        var tls = RedisTLS.Settings()
+        take("redis_tls.ca", "a path", Self.path) { tls.authorities = $0 }
+        take("redis_tls.certificate", "a path", Self.path) { tls.certificate = $0 }
+        take("redis_tls.key", "a path", Self.path) { tls.key = $0 }
+        take("redis_tls.server_name", "a host name", Self.path) { tls.serverName = $0 }
+        take("redis_tls.verify", "full or none", RedisTLS.Settings.Verification.init(rawValue:)) {
+            tls.verification = $0
+        }
+        do throws(RedisTLS.Mistake) {
+            settings.redis = try settings.redis.secured(by: tls)
+        } catch {
+            problems.append("redis_tls\(error.setting.isEmpty ? "" : ".")\(error.setting): \(error)")
+        }
+        take("state_dir", "a path", Self.path) { settings.stateDirectory = $0 }
         takeCount("threads", 1...64) { settings.threads = $0 }
         takeCount("instances", 1...10_000) { settings.instances = $0 }
         take("clock", "redis or request", ServiceSettings.Clock.init(rawValue:)) { settings.clock = $0 }
@@ -210,6 +224,7 @@ public struct SettingsReader {
         }
         return format
     }
+    private static func path(_ text: String) -> String? { text.isEmpty ? nil : text }
 
     private static func spread(_ text: String) -> Duration? {
         if text == "0" || text == "0s" { return .zero }
