@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A `redis-server` of a test's own, on a Unix socket in a folder of its own, gone when this object is.
+/// A `redis-server` of a test's own, on a Unix socket in a folder of its own and on a loopback port if asked, gone when
+/// this object is.
 public final class RedisServer: Sendable {
     public enum Failure: Error {
         /// Install it: `make deps`.
@@ -11,17 +12,23 @@ public final class RedisServer: Sendable {
 
     public let folder: String
     public var socket: String { "\(folder)/redis.sock" }
+    /// On 127.0.0.1; 0: none.
+    public let port: UInt16
     public var processIdentifier: Int32 { process.withLock { $0.processIdentifier } }
     private let arguments: [String]
     private let process: Mutex<Process>
 
-    /// - Parameter arguments: settings as `redis-server` takes them, behind those for the socket.
-    public init(_ arguments: [String] = []) throws {
+    /// - Parameters:
+    ///   - arguments: settings as `redis-server` takes them, behind those for the socket.
+    ///   - port: of 127.0.0.1, to listen on as well; 0: none.
+    public init(_ arguments: [String] = [], port: UInt16 = 0) throws {
+        self.port = port
         folder = "/tmp/sluice-test-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         self.arguments =
             [
-                "--port", "0", "--unixsocket", "\(folder)/redis.sock", "--save", "", "--appendonly", "no", "--dir",
+                "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", "\(folder)/redis.sock", "--save", "",
+                "--appendonly", "no", "--dir",
                 folder, "--logfile", "\(folder)/redis.log", "--enable-debug-command", "local",
             ] + arguments
         process = Mutex(try Self.start(self.arguments, folder: folder))
@@ -59,7 +66,7 @@ public final class RedisServer: Sendable {
         }
     }
 
-    /// Starts it again, empty, on the same socket, after `stop`.
+    /// Starts it again after `stop`, on the same socket and port; empty, unless `arguments` had it keep a file.
     public func restart() throws {
         try process.withLock { $0 = try Self.start(arguments, folder: folder) }
     }
@@ -67,6 +74,15 @@ public final class RedisServer: Sendable {
     /// Freezes it: its connections stay, nothing is answered until `resume`.
     public func freeze() { kill(processIdentifier, SIGSTOP) }
     public func resume() { kill(processIdentifier, SIGCONT) }
+
+    /// Whether it runs and is not frozen.
+    public var answers: Bool {
+        guard process.withLock({ $0.isRunning }),
+            let stat = try? String(contentsOfFile: "/proc/\(processIdentifier)/stat", encoding: .utf8),
+            let state = stat.split(separator: ")").last?.split(separator: " ").first
+        else { return false }
+        return !["T", "Z", "X"].contains(state)
+    }
 
     /// What `redis-cli` prints for a command, unformatted.
     public func cli(_ arguments: String...) throws -> String {
