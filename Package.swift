@@ -149,6 +149,15 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // Takes minutes and holds real time to account: run by `make test-faults` alone.
+        .testTarget(
+            name: "SluiceFaultTests",
+            dependencies: nio + [
+                "LuaScripts", "SluiceClient", "SluiceEngine", "SluiceModel", "SluiceReference", "SluiceWire",
+                "TestSupport", "sluiced",
+            ],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "SluiceProgramTests",
             dependencies: nio + ["SluiceClient", "SluiceModel", "SluiceWire", "TestSupport", "sluice", "sluiced"],

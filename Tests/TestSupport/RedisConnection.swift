@@ -34,19 +34,36 @@ public final class RedisConnection {
     private var pending: [UInt8] = []
     private var next = 0
 
-    /// - Parameter socket: path of a Unix socket.
-    public init(socket path: String) throws {
-        descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    /// - Parameters:
+    ///   - socket: path of a Unix socket.
+    ///   - timeoutMs: an answer that takes longer is an error; nil: waits for ever.
+    public convenience init(socket path: String, timeoutMs: Int? = nil) throws {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
+        try self.init(AF_UNIX, address, timeoutMs)
+    }
+
+    /// - Parameter port: of 127.0.0.1.
+    public convenience init(port: UInt16, timeoutMs: Int? = nil) throws {
+        try self.init(AF_INET, sockaddr_in.loopback(port), timeoutMs)
+    }
+
+    private init<Address>(_ family: Int32, _ address: Address, _ timeoutMs: Int?) throws {
+        descriptor = Glibc.socket(family, Int32(SOCK_STREAM.rawValue), 0)
+        if let timeoutMs {
+            var limit = timeval(tv_sec: timeoutMs / 1_000, tv_usec: timeoutMs % 1_000 * 1_000)
+            let size = socklen_t(MemoryLayout<timeval>.size)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+            setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+        }
         // A socket that has just appeared may not listen yet.
         var connected: Int32 = -1
         for _ in 0..<200 {
-            connected = withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-                }
+            connected = withUnsafeBytes(of: address) {
+                connect(
+                    descriptor, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self),
+                    socklen_t(MemoryLayout<Address>.size))
             }
             if connected == 0 { break }
             usleep(5_000)

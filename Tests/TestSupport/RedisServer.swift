@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A `redis-server` of a test's own, on a Unix socket in a folder of its own, gone when this object is.
+/// A `redis-server` of a test's own, on a Unix socket in a folder of its own and on a loopback port if asked, gone when
+/// this object is.
 public final class RedisServer: Sendable {
     public enum Failure: Error {
         /// Install it: `make deps`.
@@ -12,7 +13,7 @@ public final class RedisServer: Sendable {
     public let folder: String
     public var socket: String { "\(folder)/redis.sock" }
     /// 0: it listens on the Unix socket alone.
-    public let port: Int
+    public let port: UInt16
     public var processIdentifier: Int32 { process.withLock { $0.processIdentifier } }
     private let arguments: [String]
     private let process: Mutex<Process>
@@ -20,7 +21,7 @@ public final class RedisServer: Sendable {
     /// - Parameters:
     ///   - arguments: settings as `redis-server` takes them, behind those for the socket.
     ///   - port: of 127.0.0.1, where it is to listen as well; 0: on the Unix socket alone.
-    public init(_ arguments: [String] = [], port: Int = 0) throws {
+    public init(_ arguments: [String] = [], port: UInt16 = 0) throws {
         self.port = port
         folder = try Self.makeFolder()
         self.arguments =
@@ -34,7 +35,7 @@ public final class RedisServer: Sendable {
     /// - Parameters:
     ///   - configuration: lines of its file, which it changes as it goes.
     ///   - port: of 127.0.0.1; also in its own folder's Unix socket.
-    public init(sentinel configuration: String, port: Int) throws {
+    public init(sentinel configuration: String, port: UInt16) throws {
         self.port = port
         folder = try Self.makeFolder()
         try Data((configuration + "\n").utf8).write(to: URL(fileURLWithPath: "\(folder)/sentinel.conf"))
@@ -49,7 +50,7 @@ public final class RedisServer: Sendable {
     }
 
     /// Settings for where it listens and writes.
-    private static func place(_ folder: String, _ port: Int) -> [String] {
+    private static func place(_ folder: String, _ port: UInt16) -> [String] {
         [
             "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", "\(folder)/redis.sock", "--dir", folder,
             "--logfile", "\(folder)/redis.log",
@@ -88,7 +89,7 @@ public final class RedisServer: Sendable {
         }
     }
 
-    /// Starts it again, empty, on the same socket, after `stop`.
+    /// Starts it again after `stop`, on the same socket and port; empty, unless `arguments` had it keep a file.
     public func restart() throws {
         try process.withLock { $0 = try Self.start(arguments, folder: folder) }
     }
@@ -96,6 +97,15 @@ public final class RedisServer: Sendable {
     /// Freezes it: its connections stay, nothing is answered until `resume`.
     public func freeze() { kill(processIdentifier, SIGSTOP) }
     public func resume() { kill(processIdentifier, SIGCONT) }
+
+    /// Whether it runs and is not frozen.
+    public var answers: Bool {
+        guard process.withLock({ $0.isRunning }),
+            let stat = try? String(contentsOfFile: "/proc/\(processIdentifier)/stat", encoding: .utf8),
+            let state = stat.split(separator: ")").last?.split(separator: " ").first
+        else { return false }
+        return !["T", "Z", "X"].contains(state)
+    }
 
     /// What `redis-cli` prints for a command, unformatted.
     public func cli(_ arguments: String...) throws -> String {
