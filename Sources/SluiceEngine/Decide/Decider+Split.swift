@@ -215,16 +215,22 @@ extension Decider {
 
     /// Adds what the nodes answered to `answer`, trips in the order of the rules.
     private func merge(_ parts: [Int], of split: SplitRequest) {
+        var order: [Int: Int] = [:]
+        for (place, use) in split.uses.enumerated() { order[Int(use.variant)] = place }
         var least = 2.0
         var (repeated, retryAfter): (Bool, UInt64?) = (!parts.isEmpty, 0)
+        // What a part that lets it pass has left it says with its reservation, which a refusal elsewhere takes back.
+        let isRefused = parts.contains { split.parts[$0].verdict == .deny }
         for part in parts.map({ split.parts[$0] }) {
             answer.verdict = max(answer.verdict, part.verdict)
             answer.trips += part.trips
             if !part.isDuplicate { repeated = false }
-            guard let tightest = part.tightest else { continue }
+            guard let tightest = part.tightest, !isRefused || part.verdict == .deny else { continue }
             let limit = split.rules.set.variants[tightest.variant].limits[tightest.limit]
             let share = limit.max == 0 ? 0 : Double(tightest.remaining) / Double(limit.max)
-            if share < least { (least, answer.tightest) = (share, tightest) }
+            let isEarlier =
+                answer.tightest.map { order[tightest.variant] ?? 0 < order[$0.variant] ?? 0 } ?? true
+            if share < least || share == least && isEarlier { (least, answer.tightest) = (share, tightest) }
         }
         if split.effect?.kind == .allow { answer.verdict = .allow }
         for part in parts.map({ split.parts[$0] }) where part.isDuplicate && part.verdict == answer.verdict {
@@ -235,8 +241,6 @@ extension Decider {
         answer.isDuplicate = repeated
         if repeated { answer.firstRetryAfterMs = retryAfter == 0 ? nil : retryAfter }
         guard parts.count > 1 else { return }
-        let order = Dictionary(
-            split.uses.enumerated().map { (Int($0.element.variant), $0.offset) }, uniquingKeysWith: { first, _ in first })
         answer.trips.sort { (order[$0.variant] ?? 0, $0.limit) < (order[$1.variant] ?? 0, $1.limit) }
     }
 
