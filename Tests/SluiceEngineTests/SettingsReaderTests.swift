@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import SluiceEngine
 import SluiceWire
+import TestSupport
 import Testing
 
 @Suite("A service's settings")
@@ -47,14 +48,17 @@ final class SettingsReaderTests {
 
     @Test("Every key can be set, in the file and in the environment")
     func everyKey() throws {
+        let certificates = try TestCertificates()
         let values = [
-            "limits": "/l", "listen": "unix:/d", "admin": "127.0.0.1:2", "http": "off", "redis": "redis://h:1/2",
+            "limits": "/l", "listen": "unix:/d", "admin": "127.0.0.1:2", "http": "off", "redis": "rediss://h:1/2",
             "state_dir": "/s", "threads": "5", "clock": "request", "deadline.default": "7ms", "deadline.max": "9ms",
             "keys.prefix": "pre", "bounds.payload_bytes": "2048", "bounds.in_flight_per_connection": "11",
             "bounds.waiting_per_loop": "300", "bounds.requests_per_run": "13", "bounds.runs_in_flight": "14",
             "bounds.undos_per_loop": "16", "bounds.refusals_per_loop": "17",
             "bounds.connections_per_loop": "15", "reload.watch": "false", "reload.spread": "3s",
-            "dashboard.values": "shown",
+            "dashboard.values": "shown", "redis_tls.ca": certificates.authority,
+            "redis_tls.certificate": certificates.client.certificate, "redis_tls.key": certificates.client.key,
+            "redis_tls.server_name": "n", "redis_tls.verify": "none",
         ]
         #expect(Set(values.keys).union(["log_level", "log_format"]) == Set(SettingsReader.keys))
         let variables = Dictionary(
@@ -79,7 +83,8 @@ final class SettingsReaderTests {
                 Issue.record("no Redis")
                 continue
             }
-            #expect("\(target)" == "redis://h:1/2")
+            #expect("\(target)" == "rediss://h:1/2")
+            #expect(target.tls != nil)
             #expect(settings.stateDirectory == "/s")
             #expect(settings.threads == 5)
             #expect(settings.clock == .request)
@@ -123,7 +128,7 @@ final class SettingsReaderTests {
         #expect(
             problems(flags: bad) == [
                 "listen: no port: write HOST:PORT or unix:PATH",
-                "redis: a Redis URL is redis://[user:password@]host[:port][/db] or unix:///path[?db=N]",
+                "redis: \(RedisURLError.unknownScheme)",
                 "threads: expected a number from 1 to 64",
                 "clock: expected redis or request",
                 "deadline.default: expected a duration from 1ms to 1h",
@@ -144,6 +149,8 @@ final class SettingsReaderTests {
         #expect(found.count == 1)
         #expect(found.allSatisfy { $0.hasPrefix("FILE") && !$0.contains("secret") })
         #expect(!problems("redis: redis://:secret@h:x\n").description.contains("secret"))
+        #expect(
+            problems("redis: cluster://:secret@h\n") == ["redis: cluster:// is not supported by this version yet"])
     }
 
     @Test("The log level is one of the levels")

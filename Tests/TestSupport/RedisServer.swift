@@ -108,6 +108,7 @@ public final class RedisServer: Sendable {
     }
 
     /// What `redis-cli` prints for a command, unformatted.
+    @discardableResult
     public func cli(_ arguments: String...) throws -> String {
         let command = Process()
         command.executableURL = URL(fileURLWithPath: "/usr/bin/redis-cli")

@@ -72,9 +72,13 @@ struct Handshake {
     }
 
     private mutating func takeError(_ step: Step, _ text: String) {
+        let outcome = ErrorReply(text, from: node).outcome
         let command: String
         switch step {
-        case .optional: return
+        case .optional:
+            // Not an error of this command, but of all: too many clients, say.
+            guard case .notExecuted(let failure) = outcome, failure != .denied else { return }
+            return refuse(String(text.prefix(200)), isReplica: failure == .readOnly)
         case .required(let name): command = name
         case .load: command = "SCRIPT LOAD"
         case .role: command = "ROLE"
@@ -84,8 +88,7 @@ struct Handshake {
             missingRights.append(command)
             return
         }
-        let isReplica = ErrorReply(text, from: node).outcome == .notExecuted(.readOnly)
-        refuse("\(command): \(text.prefix(200))", isReplica: isReplica)
+        refuse("\(command): \(text.prefix(200))", isReplica: outcome == .notExecuted(.readOnly))
     }
 
     private mutating func refuse(_ reason: String, isReplica: Bool = false) {
