@@ -21,6 +21,7 @@ public enum PrivateService {
         defer { try? FileManager.default.removeItem(at: folder) }
         var settings = ServiceSettings()
         settings.stateDirectory = folder.path
+        settings.redis = .embedded(keepsData: false)
         settings.listeners.data = .unix(path: "\(folder.path)/data.sock")
         settings.listeners.http = nil
         settings.clock = clock

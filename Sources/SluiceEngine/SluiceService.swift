@@ -58,12 +58,15 @@ public struct SluiceService: Service {
             let target: RedisTarget
             switch settings.redis {
             case .target(let given): target = given
-            case .embedded:
-                let redis = try await EmbeddedRedis.start(stateDirectory: settings.stateDirectory, logger: logger)
+            case .embedded(let keepsData):
+                let redis = try await EmbeddedRedis.start(
+                    stateDirectory: settings.stateDirectory, keepsData: keepsData, logger: logger)
                 embedded = redis
                 target = RedisTarget(endpoint: .unix(path: redis.socket))
             }
-            try await serve(target: target, group: group)
+            let keeper = embedded.map { redis in Task { await redis.keepAlive() } }
+            defer { keeper?.cancel() }
+            try await serve(target: target, embedded: embedded, group: group)
             await embedded?.stop()
             try await group.shutdownGracefully()
         } catch {
@@ -73,8 +76,10 @@ public struct SluiceService: Service {
         }
     }
 
-    private func serve(target: RedisTarget, group: MultiThreadedEventLoopGroup) async throws {
-        let core = ServiceCore(settings: settings)
+    private func serve(
+        target: RedisTarget, embedded: EmbeddedRedis?, group: MultiThreadedEventLoopGroup
+    ) async throws {
+        let core = ServiceCore(settings: settings, embedded: embedded)
         let active = ActiveRules(
             rules, path: settings.limitsPath ?? "", generation: 1, keyPrefix: settings.keyPrefix
         )

@@ -6,13 +6,20 @@ struct ServiceMetrics {
     private(set) var families: [MetricFamily] = []
     private let readings: [LoopReading]
 
-    init(_ readings: [LoopReading], reloads: ReloadStatus, lists: ListStatus, process: ProcessUsage?) {
+    /// What is counted for the service as a whole, not by its loops.
+    struct Shared {
+        var embeddedRestarts: UInt64 = 0
+    }
+
+    init(
+        _ readings: [LoopReading], shared: Shared, reloads: ReloadStatus, lists: ListStatus, process: ProcessUsage?
+    ) {
         self.readings = readings
         addDecisions()
         addTimes()
         addTraffic()
         addDenyCache()
-        addRedis()
+        addRedis(shared)
         addRules(reloads)
         addLists(lists)
         if let process { addProcess(process) }
@@ -169,7 +176,7 @@ struct ServiceMetrics {
 
     // MARK: - Redis
 
-    private mutating func addRedis() {
+    private mutating func addRedis(_ shared: Shared) {
         let isConnected = !readings.isEmpty && readings.allSatisfy(\.isConnected)
         families.append(
             MetricFamily(
@@ -194,6 +201,11 @@ struct ServiceMetrics {
         add(.counter, "sluice_unreadable_cells_total", "Checks that met a counter written by another version.") {
             $0.metrics.unreadableCells
         }
+        families.append(
+            MetricFamily(
+                .counter, "sluice_embedded_redis_restarts_total",
+                "Times the embedded Redis died and was started again.",
+                Double(shared.embeddedRestarts)))
     }
 
     // MARK: - Rules

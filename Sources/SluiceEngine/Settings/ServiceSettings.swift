@@ -14,8 +14,9 @@ public struct ServiceSettings: Sendable {
     }
 
     public enum Redis: Sendable {
-        /// A private `redis-server` on a Unix socket in the state directory, ended with the service.
-        case embedded
+        /// A private `redis-server` on a Unix socket in the state directory, ended with the service. What it keeps, the
+        /// next one finds.
+        case embedded(keepsData: Bool)
         case target(RedisTarget)
     }
 
@@ -77,7 +78,7 @@ public struct ServiceSettings: Sendable {
     }
 
     public var listeners = Listeners()
-    public var redis = Redis.embedded
+    public var redis = Redis.embedded(keepsData: true)
     /// Sockets and the embedded Redis live here.
     public var stateDirectory = ServiceSettings.defaultStateDirectory
     /// A file or a directory; nil: no rules.

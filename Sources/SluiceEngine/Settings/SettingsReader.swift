@@ -163,7 +163,10 @@ public struct SettingsReader {
                 text == "off" ? .some(nil) : .some(try Endpoint(text))
             }
         ) { settings.listeners.http = $0 }
-        take("redis", "a Redis URL", { $0 == "embedded" ? .embedded : .target(try RedisTarget(url: $0)) }) {
+        take(
+            "redis", "a Redis URL",
+            { $0 == "embedded" ? .embedded(keepsData: true) : .target(try RedisTarget(url: $0)) }
+        ) {
             settings.redis = $0
         }
         take("state_dir", "a path", { $0.isEmpty ? nil : $0 }) { settings.stateDirectory = $0 }
