@@ -25,6 +25,9 @@ public enum PrivateService {
         settings.listeners.data = .unix(path: "\(folder.path)/data.sock")
         settings.listeners.http = nil
         settings.clock = clock
+        // Its one client is not to be held back for another's sake.
+        settings.bounds.fairAbove = settings.bounds.waitingPerLoop
+        settings.timeouts.connectionAge = nil
         settings.deadlines.standard = nil
         settings.threads = threads
         settings.reloads.onHangup = false

@@ -42,6 +42,8 @@ final class ServiceCore: Sendable {
     let isDraining = NIOLockedValueBox(false)
     private let handles = NIOLockedValueBox<[Handle]>([])
 
+    /// How often listeners had to pause.
+    let accepts = AcceptCount()
     /// Its private Redis, if it has one.
     let embedded: EmbeddedRedis?
 
