@@ -6,6 +6,10 @@ extension SluiceClient {
         /// Where the service listens: its data listener, or its admin listener for admin calls.
         public var endpoint: Endpoint
 
+        /// Other instances of the same service. When a connection ends, cannot be had, or its server goes away, the next
+        /// of all endpoints is tried at once, and pauses begin when each has failed. Default: none.
+        public var otherEndpoints: [Endpoint] = []
+
         /// How long a call may take, from being made to its answer, connecting included. Default: 50 ms.
         public var deadline: Duration = .milliseconds(50)
 
@@ -34,6 +38,8 @@ extension SluiceClient {
         public init(endpoint: Endpoint) {
             self.endpoint = endpoint
         }
+
+        var endpoints: [Endpoint] { [endpoint] + otherEndpoints }
     }
 
     /// Exponential backoff with jitter. The default is full jitter, so that clients of a restarted server come back

@@ -9,6 +9,8 @@ final class Connection: ChannelInboundHandler {
     private let dispatcher: Dispatcher
     private let answerMargin: TimeAmount
     private let timer: DeadlineTimer
+    private let goodLife: TimeAmount
+    private var readyAt: NIODeadline?
     private var decoder: FrameDecoder
     private var machine: ConnectionMachine<Call>
     private var context: ChannelHandlerContext?
@@ -20,6 +22,7 @@ final class Connection: ChannelInboundHandler {
         self.dispatcher = dispatcher
         self.answerMargin = TimeAmount(configuration.answerMargin.bounded)
         self.timer = DeadlineTimer(eventLoop: eventLoop)
+        self.goodLife = TimeAmount(configuration.backoff.max.bounded)
         self.decoder = FrameDecoder(receivingFrom: .server, maxPayload: configuration.maxAnswerBytes)
         self.machine = ConnectionMachine(
             streamLimit: configuration.maxInFlight,
@@ -30,7 +33,8 @@ final class Connection: ChannelInboundHandler {
 
     var hello: WireHello? { machine.hello }
     var waiting: Int { machine.waiting }
-    var hasAnswered: Bool { machine.hasAnswered }
+    /// Whether the server behind it is one: it has answered, or was there for as long as any pause.
+    var isGood: Bool { machine.hasAnswered || readyAt.map { $0 + goodLife <= .now() } ?? false }
     var isDrained: Bool { machine.isDrained }
 
     // MARK: Calls
@@ -135,7 +139,9 @@ final class Connection: ChannelInboundHandler {
 
     private func perform(_ action: ConnectionMachine<Call>.Action) {
         switch action {
-        case .ready: dispatcher.connectionReady(self)
+        case .ready:
+            readyAt = .now()
+            dispatcher.connectionReady(self)
         case .answer(let call, .ok, let payload): call.succeed(.payload(payload))
         case .answer(let call, let status, let payload): refuse(call, status: status, payload: payload)
         case .pong(let call, let sent): call.succeed(.pong(roundTrip: .now() - sent))

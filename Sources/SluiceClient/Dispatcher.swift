@@ -17,6 +17,9 @@ final class Dispatcher {
     }
 
     private let configuration: SluiceClient.Configuration
+    private let endpoints: [Endpoint]
+    /// Of the endpoints, the one to connect to.
+    private var target = 0
     private let eventLoop: any EventLoop
     private let timer: DeadlineTimer
     private var link = Link.connecting
@@ -31,6 +34,7 @@ final class Dispatcher {
 
     init(configuration: SluiceClient.Configuration, eventLoop: any EventLoop) {
         self.configuration = configuration
+        self.endpoints = configuration.endpoints
         self.eventLoop = eventLoop
         self.timer = DeadlineTimer(eventLoop: eventLoop)
     }
@@ -130,7 +134,7 @@ final class Dispatcher {
             if let limit = current?.hello?.maxInFlight {
                 call.fail(.tooManyInFlight(limit: Int(limit)))
             } else {
-                call.fail(.unreachable(configuration.endpoint, why: lastFailure))
+                call.fail(.unreachable(endpoints[target], why: lastFailure))
             }
         }
         if let next = unsent.lazy.map(\.deadline).min() { timer.arm(for: next) }
@@ -155,7 +159,7 @@ final class Dispatcher {
                     try channel.pipeline.syncOperations.addHandler(connection)
                 }
             }
-        bootstrap.connect(to: configuration.endpoint).assumeIsolated().whenFailure { error in
+        bootstrap.connect(to: endpoints[target]).assumeIsolated().whenFailure { error in
             self.connectionFailed(connectFailure(error))
         }
     }
@@ -178,8 +182,9 @@ final class Dispatcher {
     func connectionDraining(_ connection: Connection) {
         guard connection === current else { return }
         draining.append(connection)
-        if connection.hasAnswered {
+        if connection.isGood {
             failures = 0
+            target = (target + 1) % endpoints.count
             connect()
         } else {
             connectionFailed("the server goes away")
@@ -194,7 +199,7 @@ final class Dispatcher {
         }
         switch link {
         case .ready(let current) where current === connection:
-            if connection.hasAnswered { failures = 0 }
+            if connection.isGood { failures = 0 }
             connectionFailed("\(error)")
         case .connecting:
             connectionFailed("\(error)")
@@ -209,8 +214,12 @@ final class Dispatcher {
         case .connecting, .ready: break
         }
         lastFailure = why
-        let delay = configuration.backoff.delay(afterFailures: failures, random: .random(in: 0..<1))
+        target = (target + 1) % endpoints.count
+        let round = failures / endpoints.count
         failures += 1
+        let isRoundOver = failures.isMultiple(of: endpoints.count)
+        let delay =
+            isRoundOver ? configuration.backoff.delay(afterFailures: round, random: .random(in: 0..<1)) : .zero
         let isolated = eventLoop.assumeIsolated()
         link = .backingOff(isolated.scheduleTask(in: TimeAmount(delay.bounded)) { self.connect() })
     }

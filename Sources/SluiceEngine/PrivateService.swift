@@ -21,9 +21,13 @@ public enum PrivateService {
         defer { try? FileManager.default.removeItem(at: folder) }
         var settings = ServiceSettings()
         settings.stateDirectory = folder.path
+        settings.redis = .embedded(keepsData: false)
         settings.listeners.data = .unix(path: "\(folder.path)/data.sock")
         settings.listeners.http = nil
         settings.clock = clock
+        // Its one client is not to be held back for another's sake.
+        settings.bounds.fairAbove = settings.bounds.waitingPerLoop
+        settings.timeouts.connectionAge = nil
         settings.deadlines.standard = nil
         settings.threads = threads
         settings.reloads.onHangup = false

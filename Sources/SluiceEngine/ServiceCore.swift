@@ -49,8 +49,14 @@ final class ServiceCore: Sendable {
     let isDraining = NIOLockedValueBox(false)
     private let handles = NIOLockedValueBox<[Handle]>([])
 
-    init(settings: ServiceSettings) {
+    /// How often listeners had to pause.
+    let accepts = AcceptCount()
+    /// Its private Redis, if it has one.
+    let embedded: EmbeddedRedis?
+
+    init(settings: ServiceSettings, embedded: EmbeddedRedis? = nil) {
         self.settings = settings
+        self.embedded = embedded
     }
 
     var lanes: [Handle] { handles.withLockedValue { $0 } }

@@ -25,7 +25,8 @@ public struct ServiceAddresses: Sendable {
 
 /// A whole Sluice service: listeners, event loops, Redis, rules.
 public struct SluiceService: Service {
-    private static let drainGrace = TimeAmount.seconds(10)
+    /// Whoever asks over HTTP while the service ends may take this long for it.
+    private static let httpGrace = Duration.seconds(1)
 
     private let settings: ServiceSettings
     private let rules: LimitsPath.Loaded?
@@ -58,12 +59,15 @@ public struct SluiceService: Service {
             let target: RedisTarget
             switch settings.redis {
             case .target(let given): target = given
-            case .embedded:
-                let redis = try await EmbeddedRedis.start(stateDirectory: settings.stateDirectory, logger: logger)
+            case .embedded(let keepsData):
+                let redis = try await EmbeddedRedis.start(
+                    stateDirectory: settings.stateDirectory, keepsData: keepsData, logger: logger)
                 embedded = redis
                 target = RedisTarget(endpoint: .unix(path: redis.socket))
             }
-            try await serve(target: target, group: group)
+            let keeper = embedded.map { redis in Task { await redis.keepAlive() } }
+            defer { keeper?.cancel() }
+            try await serve(target: target, embedded: embedded, group: group)
             await embedded?.stop()
             try await group.shutdownGracefully()
         } catch {
@@ -73,8 +77,10 @@ public struct SluiceService: Service {
         }
     }
 
-    private func serve(target: RedisTarget, group: MultiThreadedEventLoopGroup) async throws {
-        let core = ServiceCore(settings: settings)
+    private func serve(
+        target: RedisTarget, embedded: EmbeddedRedis?, group: MultiThreadedEventLoopGroup
+    ) async throws {
+        let core = ServiceCore(settings: settings, embedded: embedded)
         let active = ActiveRules(
             rules, path: settings.limitsPath ?? "", generation: 1, keyPrefix: settings.keyPrefix
         )
@@ -91,9 +97,14 @@ public struct SluiceService: Service {
         core.reloader.withLockedValue { $0 = reloader }
         await reloader.recordNow()
         do {
-            let data = try await Listener(.data, core).listen(on: settings.listeners.data, group)
+            let most = OpenFiles.connections(for: settings, logger: logger)
+            let data = try await Listener(
+                .data, core, most: most, mostPerPeer: settings.bounds.connectionsPerPeer ?? max(1, most / 2),
+                logger: logger
+            ).listen(on: settings.listeners.data, group)
             listeners.append(data)
-            let admin = try await Listener(.admin, core).listen(on: settings.adminEndpoint, group)
+            let admin = try await Listener(.admin, core, most: settings.bounds.adminConnections, logger: logger)
+                .listen(on: settings.adminEndpoint, group)
             listeners.append(admin)
             var addresses = ServiceAddresses(
                 data: settings.listeners.data.bound(to: data.localAddress),
@@ -120,7 +131,7 @@ public struct SluiceService: Service {
                 logger.info("draining")
                 await settings.supervisor?.stopping()
                 for listener in listeners { try? await listener.close() }
-                await core.drain(grace: Self.drainGrace)
+                await core.drain(grace: settings.timeouts.drain)
             }
         } catch {
             for listener in listeners { try? await listener.close() }
@@ -241,6 +252,12 @@ public struct SluiceService: Service {
             throw error
         }
         await services.triggerGracefulShutdown()
+        // It waits for requests that are under way, and a client may never finish one.
+        let late = Task {
+            try await Task.sleep(for: Self.httpGrace)
+            http.cancel()
+        }
         _ = await http.result
+        late.cancel()
     }
 }

@@ -54,7 +54,7 @@ struct LoopBalanceTests {
         let nowhere = RedisTarget(endpoint: .unix(path: "/nonexistent/redis.sock"))
         try await core.start(rules: rules, target: nowhere, group: group, logger: logger)
         let endpoint = overUnix ? Endpoint.unix(path: path) : .tcp(host: "127.0.0.1", port: 0)
-        let listener = try await Listener(.data, core).listen(on: endpoint, group)
+        let listener = try await Listener(.data, core, logger: logger).listen(on: endpoint, group)
         let address = endpoint.bound(to: listener.localAddress)
 
         var clients: [(RawConnection, loop: Int)] = []
@@ -79,15 +79,49 @@ struct LoopBalanceTests {
     }
 
     @Test("A seat is given up once, and full loops stay as they are")
-    func seats() {
+    func seats() throws {
         let balance = LoopBalance(loops: 2)
-        let first = balance.seat(from: 1)
+        let first = try balance.seat(from: 1)
         #expect(first.loop == 1)
-        #expect(balance.seat(from: 1).loop == 0)
-        #expect(balance.seat(from: 1).loop == 1)
+        #expect(try balance.seat(from: 1).loop == 0)
+        #expect(try balance.seat(from: 1).loop == 1)
         first.leave()
         first.leave()
-        #expect(balance.seat(from: 0).loop == 0)
-        #expect(balance.seat(from: 0).loop == 1)
+        #expect(try balance.seat(from: 0).loop == 0)
+        #expect(try balance.seat(from: 0).loop == 1)
+    }
+
+    private static func peer(_ address: String) throws -> PeerAddress? {
+        PeerAddress(try SocketAddress(ipAddress: address, port: 1))
+    }
+
+    @Test("No more connections than there may be, and no more of one address, until one of them leaves")
+    func bounds() throws {
+        let balance = LoopBalance(loops: 2, most: 3, mostPerPeer: 2)
+        let (one, other) = (try Self.peer("10.0.0.1"), try Self.peer("10.0.0.2"))
+        #expect(one != other)
+        #expect(one == PeerAddress(try SocketAddress(ipAddress: "10.0.0.1", port: 2)))
+        let first = try balance.seat(from: 0, peer: one)
+        let second = try balance.seat(from: 0, peer: one)
+        #expect(throws: ConnectionRefusal.peer) { try balance.seat(from: 0, peer: one) }
+        let third = try balance.seat(from: 0, peer: other)
+        #expect(throws: ConnectionRefusal.limit) { try balance.seat(from: 0, peer: other) }
+        second.leave()
+        #expect(try balance.seat(from: 0, peer: one).loop == second.loop)
+        third.leave()
+        first.leave()
+        first.leave()
+        #expect(throws: Never.self) { try balance.seat(from: 0, peer: one) }
+    }
+
+    @Test("A Unix socket's clients have no address, and only the bound on all of them")
+    func unix() throws {
+        let balance = LoopBalance(loops: 1, most: 3, mostPerPeer: 1)
+        let peer = PeerAddress(try SocketAddress(unixDomainSocketPath: "/x"))
+        #expect(peer == nil)
+        for _ in 0..<3 { _ = try balance.seat(from: 0, peer: peer) }
+        #expect(throws: ConnectionRefusal.limit) { try balance.seat(from: 0, peer: peer) }
+        #expect(try Self.peer("2001:db8::1") != Self.peer("2001:db8::2"))
+        #expect(try Self.peer("2001:db8::1") == Self.peer("2001:db8::1"))
     }
 }

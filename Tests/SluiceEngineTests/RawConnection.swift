@@ -13,10 +13,12 @@ final class RawConnection {
     private let descriptor: Int32
     private var decoder = FrameDecoder(receivingFrom: .server, maxPayload: 1 << 24)
 
-    init(_ endpoint: Endpoint) throws {
+    /// - Parameter source: the last number of the address that it comes from, 127.0.0.x; nil: the system's choice.
+    init(_ endpoint: Endpoint, from source: UInt8? = nil) throws {
         switch endpoint {
         case .tcp(_, let port):
             descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            if let source { Self.bind(descriptor, source) }
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
             address.sin_port = UInt16(port).bigEndian
@@ -32,6 +34,17 @@ final class RawConnection {
         var patience = timeval(tv_sec: 5, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
+        }
+    }
+
+    private static func bind(_ descriptor: Int32, _ source: UInt8) {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = (0x7F00_0000 | UInt32(source)).bigEndian
+        _ = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
     }
 

@@ -55,7 +55,10 @@ final class SettingsReaderTests {
             "keys.prefix": "pre", "bounds.payload_bytes": "2048", "bounds.in_flight_per_connection": "11",
             "bounds.waiting_per_loop": "300", "bounds.requests_per_run": "13", "bounds.runs_in_flight": "14",
             "bounds.undos_per_loop": "16", "bounds.refusals_per_loop": "17",
-            "bounds.connections_per_loop": "15", "reload.watch": "false", "reload.spread": "3s",
+            "bounds.connections_per_loop": "15", "bounds.connections": "18", "bounds.connections_per_peer": "19",
+            "bounds.admin_connections": "20", "bounds.unread_bytes": "70000", "bounds.fair_above": "72",
+            "timeouts.first_frame": "1s", "timeouts.frame": "2s", "timeouts.unread": "3s", "timeouts.idle": "4s",
+            "timeouts.connection_age": "5s", "timeouts.drain": "6s", "reload.watch": "false", "reload.spread": "3s",
             "dashboard.values": "shown", "redis_tls.ca": certificates.authority,
             "redis_tls.certificate": certificates.client.certificate, "redis_tls.key": certificates.client.key,
             "redis_tls.server_name": "n", "redis_tls.verify": "none",
@@ -99,8 +102,38 @@ final class SettingsReaderTests {
             #expect(bounds.undosPerLoop == 16)
             #expect(bounds.runsInFlight == 14)
             #expect(bounds.refusalsPerLoop == 17)
-            #expect(bounds.connectionsPerLoop == 15)
+            #expect(bounds.connections == 18)
+            #expect(bounds.connectionsPerPeer == 19)
+            #expect(bounds.adminConnections == 20)
+            #expect(bounds.unreadBytes == 70_000)
+            #expect(bounds.fairAbove == 72)
+            let timeouts = settings.timeouts
+            #expect(timeouts.firstFrame == .seconds(1))
+            #expect(timeouts.frame == .seconds(2))
+            #expect(timeouts.unread == .seconds(3))
+            #expect(timeouts.idle == .seconds(4))
+            #expect(timeouts.connectionAge == .seconds(5))
+            #expect(timeouts.drain == .seconds(6))
         }
+    }
+
+    @Test("The former bound on connections, of each loop, still works; timeouts can be off")
+    func formerNames() throws {
+        let settings = try read(
+            "threads: 3\nbounds: { connections_per_loop: 5, connections_per_peer: 0 }\n"
+                + "timeouts: { idle: off, connection_age: off }\n")
+        #expect(settings.bounds.connections == 15)
+        #expect(settings.bounds.connectionsPerPeer == .max)
+        #expect(settings.timeouts.idle == nil)
+        #expect(settings.timeouts.connectionAge == nil)
+        #expect(try read().bounds.connections == 20_000)
+        #expect(try read().bounds.connectionsPerPeer == nil)
+        #expect(
+            problems("timeouts: { idle: 91d, connection_age: 0s, frame: off }\n") == [
+                "timeouts.frame: expected a duration from 1ms to 1h",
+                "timeouts.idle: expected a duration from 1ms to 90d, or off",
+                "timeouts.connection_age: expected a duration from 1ms to 90d, or off",
+            ])
     }
 
     @Test("Unknown keys are named with their place and the nearest spelling, all at once")

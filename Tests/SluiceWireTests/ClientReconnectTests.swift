@@ -95,6 +95,31 @@ struct ClientReconnectTests {
     }
 
     @Test
+    func `Other endpoints are tried at once, when a server is not there and when one goes away`() async throws {
+        let gone = try await FakeServer.start { _, _ in }
+        try await gone.stop()
+        let first = try await FakeServer.start { frame, connection in
+            connection.answer(frame, echo(frame))
+            connection.send(FrameCorpus.goAway)
+        }
+        let second = try await FakeServer.start { $1.answer($0, echo($0)) }
+        var all = configuration(gone)
+        all.otherEndpoints = [first.endpoint, second.endpoint]
+        // A pause would outlast the calls.
+        all.backoff.initial = .seconds(30)
+        all.backoff.max = .seconds(30)
+        all.backoff.jitter = 0
+        let client = SluiceClient(all)
+        #expect(try await client.check(request(1)).generation == 1)
+        #expect(try await client.check(request(2)).generation == 2)
+        #expect(first.received.count == 1)
+        #expect(second.received.count == 1)
+        await client.shutdown()
+        try await first.stop()
+        try await second.stop()
+    }
+
+    @Test
     func `The wait between attempts doubles up to its maximum, with full jitter`() {
         let backoff = SluiceClient.Backoff()
         #expect(backoff.delay(afterFailures: 0, random: 1) == .milliseconds(20))

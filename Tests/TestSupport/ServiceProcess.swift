@@ -22,11 +22,13 @@ public final class ServiceProcess: Sendable {
     ///   - redis: a Redis URL; nil: a private one.
     ///   - settings: a settings file's text.
     ///   - environment: in place of this process's own.
+    ///   - openFiles: its limit of them; nil: this process's own.
     public static func start(
         limits: String,
         redis: String? = nil,
         settings: String = "",
         environment: [String: String]? = nil,
+        openFiles: Int? = nil,
         _ arguments: [String] = []
     ) async throws -> ServiceProcess {
         let folder = "/tmp/sluice-test-\(UUID().uuidString.prefix(8))"
@@ -35,9 +37,9 @@ public final class ServiceProcess: Sendable {
             try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
         }
         let process = Process()
-        process.executableURL = program
+        process.executableURL = openFiles == nil ? program : URL(fileURLWithPath: "/usr/bin/prlimit")
         process.arguments =
-            [
+            (openFiles.map { ["--nofile=\($0):\($0)", program.path] } ?? []) + [
                 "--config", "\(folder)/settings.yaml", "--limits", "\(folder)/limits.yaml", "--listen", "127.0.0.1:0",
                 "--http", "off", "--state-dir", folder,
             ] + (redis.map { ["--redis", $0] } ?? []) + arguments
@@ -93,6 +95,16 @@ public final class ServiceProcess: Sendable {
     /// Writes its limits file anew.
     public func write(limits: String) throws {
         try Data(limits.utf8).write(to: URL(fileURLWithPath: "\(folder)/limits.yaml"))
+    }
+
+    /// Changes how many files it may open. Those that are open stay.
+    public func limit(openFiles: Int) throws {
+        let command = Process()
+        command.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
+        // The soft limit alone: it is to be raised again.
+        command.arguments = ["--pid", "\(processIdentifier)", "--nofile=\(openFiles):"]
+        try command.run()
+        command.waitUntilExit()
     }
 
     /// Sends a signal and returns at once.

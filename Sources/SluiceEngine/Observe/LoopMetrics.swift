@@ -44,7 +44,9 @@ struct LoopMetrics: Sendable {
     var shed: UInt64 = 0
     var invalidRequests: UInt64 = 0
     var connectionsAccepted: UInt64 = 0
-    var connectionsRefused: UInt64 = 0
+    private(set) var connectionsRefused: [ConnectionRefusal: UInt64] = [:]
+    /// Connections that were ended, or told to go, for what had not happened on them.
+    private(set) var connectionsCut: [ConnectionWatch.Lapse: UInt64] = [:]
     var receivedBytes: UInt64 = 0
     var sentBytes: UInt64 = 0
 
@@ -115,6 +117,14 @@ struct LoopMetrics: Sendable {
 
     mutating func count(_ failure: RedisFailure) {
         failures[failure, default: 0] += 1
+    }
+
+    mutating func count(_ refusal: ConnectionRefusal) {
+        connectionsRefused[refusal, default: 0] += 1
+    }
+
+    mutating func count(_ lapse: ConnectionWatch.Lapse) {
+        connectionsCut[lapse, default: 0] += 1
     }
 
     mutating func countProtocolError(_ name: String) {

@@ -77,7 +77,9 @@ extension ServiceCore {
     /// Every metric as it is now. Puts it together away from the loops.
     func metrics() async throws -> ServiceMetrics {
         ServiceMetrics(
-            try await readings(), reloads: reloads.withLockedValue { $0 },
+            try await readings(),
+            shared: ServiceMetrics.Shared(embeddedRestarts: embedded?.restarts ?? 0, acceptPauses: accepts.pauses),
+            reloads: reloads.withLockedValue { $0 },
             lists: await listKeeper.withLockedValue { $0 }?.status() ?? ListStatus(), process: ProcessUsage.now())
     }
 }

@@ -6,13 +6,21 @@ struct ServiceMetrics {
     private(set) var families: [MetricFamily] = []
     private let readings: [LoopReading]
 
-    init(_ readings: [LoopReading], reloads: ReloadStatus, lists: ListStatus, process: ProcessUsage?) {
+    /// What is counted for the service as a whole, not by its loops.
+    struct Shared {
+        var embeddedRestarts: UInt64 = 0
+        var acceptPauses: UInt64 = 0
+    }
+
+    init(
+        _ readings: [LoopReading], shared: Shared, reloads: ReloadStatus, lists: ListStatus, process: ProcessUsage?
+    ) {
         self.readings = readings
         addDecisions()
         addTimes()
-        addTraffic()
+        addTraffic(shared)
         addDenyCache()
-        addRedis()
+        addRedis(shared)
         addRules(reloads)
         addLists(lists)
         if let process { addProcess(process) }
@@ -122,7 +130,7 @@ struct ServiceMetrics {
 
     // MARK: - Traffic
 
-    private mutating func addTraffic() {
+    private mutating func addTraffic(_ shared: Shared) {
         add(.gauge, "sluice_in_flight_requests", "Checks that wait for Redis.") { UInt64($0.waiting) }
         var connections = MetricFamily(.gauge, "sluice_connections", "Open connections of clients, by listener.")
         connections.add(sum { UInt64($0.dataConnections) }, ("listener", "data"))
@@ -131,9 +139,23 @@ struct ServiceMetrics {
         add(.counter, "sluice_connections_accepted_total", "Connections of clients accepted.") {
             $0.metrics.connectionsAccepted
         }
-        add(.counter, "sluice_connections_refused_total", "Connections closed at once, for there were too many.") {
-            $0.metrics.connectionsRefused
+        var refused = MetricFamily(
+            .counter, "sluice_connections_refused_total", "Connections closed at once, by why.")
+        for refusal in ConnectionRefusal.allCases {
+            refused.add(sum { $0.metrics.connectionsRefused[refusal] ?? 0 }, ("reason", refusal.rawValue))
         }
+        var cut = MetricFamily(
+            .counter, "sluice_connections_cut_total",
+            "Connections ended, or told to go, for what had not happened on them in time, by what.")
+        for lapse in ConnectionWatch.Lapse.allCases {
+            cut.add(sum { $0.metrics.connectionsCut[lapse] ?? 0 }, ("reason", lapse.rawValue))
+        }
+        families += [
+            refused, cut,
+            MetricFamily(
+                .counter, "sluice_accept_pauses_total",
+                "Pauses in accepting connections for want of descriptors or memory.", Double(shared.acceptPauses)),
+        ]
         add(.counter, "sluice_received_bytes_total", "Bytes read from clients.") { $0.metrics.receivedBytes }
         add(.counter, "sluice_sent_bytes_total", "Bytes written to clients.") { $0.metrics.sentBytes }
         var errors = MetricFamily(
@@ -169,7 +191,7 @@ struct ServiceMetrics {
 
     // MARK: - Redis
 
-    private mutating func addRedis() {
+    private mutating func addRedis(_ shared: Shared) {
         let isConnected = !readings.isEmpty && readings.allSatisfy(\.isConnected)
         families.append(
             MetricFamily(
@@ -224,6 +246,11 @@ struct ServiceMetrics {
         add(.counter, "sluice_unreadable_cells_total", "Checks that met a counter written by another version.") {
             $0.metrics.unreadableCells
         }
+        families.append(
+            MetricFamily(
+                .counter, "sluice_embedded_redis_restarts_total",
+                "Times the embedded Redis died and was started again.",
+                Double(shared.embeddedRestarts)))
     }
 
     // MARK: - Rules

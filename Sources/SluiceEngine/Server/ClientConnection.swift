@@ -10,7 +10,7 @@ final class ClientConnection: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     /// Which methods a listener serves.
-    enum Kind {
+    enum Kind: String, Sendable {
         case data
         case admin
     }
@@ -34,17 +34,25 @@ final class ClientConnection: ChannelInboundHandler {
     private static let writeBound = 1 << 20
     /// Room for answers that an idle connection keeps, in bytes.
     private static let keptCapacity = 8_192
-    /// A connection without a preface is closed after this.
-    private static let prefaceDeadline = TimeAmount.seconds(5)
+    /// Room that the beginning of a frame may keep, in bytes; more if it fills a quarter of it.
+    private static let smallPartial = 256
+    /// Bytes of whole frames in one read, from which on the client is one that has much to send.
+    private static let manyFrames = 1_024
+    /// Requests in flight that every connection may have, whatever others have.
+    private static let leastShare = 16
     /// A client that was told to go elsewhere and has all its answers may take this long to go.
     private static let farewell = TimeAmount.seconds(1)
     @exclusivity(unchecked) private(set) var isDirty = false
-    /// Requests without an answer.
+    /// Calls without an answer.
     @exclusivity(unchecked) private(set) var inFlight = 0
+    /// Requests in them: a batch is one call of many.
+    @exclusivity(unchecked) private(set) var load = 0
+    @exclusivity(unchecked) private var watch: ConnectionWatch
 
     init(kind: Kind, server: LoopServer) {
         self.kind = kind
         self.server = server
+        watch = ConnectionWatch(openedAt: .now(), lifetime: server.connectionLifetime())
     }
 
     // MARK: - Reading
@@ -55,10 +63,7 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        guard server.add(self) else { return context.close(promise: nil) }
-        context.eventLoop.assumeIsolated().scheduleTask(in: Self.prefaceDeadline) {
-            if !self.hasPreface { self.close() }
-        }
+        if !server.add(self) { context.close(promise: nil) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -86,32 +91,51 @@ final class ClientConnection: ChannelInboundHandler {
     /// A client that does not read its answers is not read from either.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         try? context.channel.syncOptions?.setOption(.autoRead, value: context.channel.isWritable)
-        if context.channel.isWritable { takePartial() }
+        if context.channel.isWritable {
+            watch.resume(at: .now())
+            takePartial()
+        }
         context.fireChannelWritabilityChanged()
     }
 
     private func takePartial() {
         var buffer = ByteBuffer()
         swap(&buffer, &partial)
+        let offered = buffer.readableBytes
+        // One clock reading for all that came together.
+        let received = NIODeadline.now()
         do throws(FrameError) {
-            try takeFrames(&buffer)
+            try takeFrames(&buffer, received)
         } catch {
             return close(after: error)
         }
-        if buffer.readableBytes > 0 {
+        let taken = offered - buffer.readableBytes
+        watch.read(taken: taken, kept: buffer.readableBytes, at: received)
+        guard buffer.readableBytes > 0 else { return }
+        // Where many whole frames come the rest of this one is near, and the buffer is used again.
+        if taken >= Self.manyFrames {
             buffer.discardReadBytes()
             partial = buffer
+        } else {
+            partial = fitted(buffer)
         }
     }
 
-    private func takeFrames(_ buffer: inout ByteBuffer) throws(FrameError) {
+    /// The same bytes in a buffer of about their size: a client that sends them one by one must not hold a large one.
+    private func fitted(_ buffer: ByteBuffer) -> ByteBuffer {
+        let count = buffer.readableBytes
+        guard let context, buffer.capacity > max(Self.smallPartial, 4 * count) else { return buffer }
+        var fitted = context.channel.allocator.buffer(capacity: max(64, count))
+        fitted.writeImmutableBuffer(buffer)
+        return fitted
+    }
+
+    private func takeFrames(_ buffer: inout ByteBuffer, _ received: NIODeadline) throws(FrameError) {
         if !hasPreface {
             guard try Preface.read(from: &buffer) else { return }
             hasPreface = true
             server.greet(self)
         }
-        // One clock reading for all that came together.
-        let received = NIODeadline.now()
         let taken = try buffer.withReadableBytesTyped { (bytes) throws(FrameError) in
             try takeFrames(bytes, received)
         }
@@ -146,6 +170,12 @@ final class ClientConnection: ChannelInboundHandler {
             } else if inFlight >= server.maxInFlight {
                 server.countShed()
                 refuse(header.stream, header.method, .resourceExhausted, "too many requests in flight here")
+            } else if load >= Self.leastShare, load >= server.share {
+                server.countShed()
+                refuse(
+                    header.stream, header.method, .resourceExhausted,
+                    "too many requests in flight here while others wait"
+                )
             } else {
                 server.take(header, payload, from: self, received)
             }
@@ -198,10 +228,17 @@ final class ClientConnection: ChannelInboundHandler {
         }
     }
 
-    func began() { inFlight += 1 }
+    /// A call of so many requests waits for its answer.
+    func began(_ requests: Int = 1) {
+        if inFlight == 0 { server.busy += 1 }
+        inFlight += 1
+        load += requests
+    }
 
-    func ended() {
+    func ended(_ requests: Int = 1) {
         inFlight -= 1
+        load -= requests
+        if inFlight == 0 { server.busy -= 1 }
         scheduleEnd()
     }
 
@@ -210,7 +247,9 @@ final class ClientConnection: ChannelInboundHandler {
         isDirty = false
         guard let context else { return }
         if outgoing.readableBytes > 0 {
+            if !context.channel.isWritable, unsentBytes > server.unreadBytes { return cut(.unread) }
             server.countSent(outgoing.readableBytes)
+            watch.write(outgoing.readableBytes)
             var sent = ByteBuffer()
             swap(&sent, &outgoing)
             context.writeAndFlush(wrapOutboundOut(sent), promise: nil)
@@ -239,6 +278,33 @@ final class ClientConnection: ChannelInboundHandler {
 
     func close() {
         context?.close(mode: .all, promise: nil)
+    }
+
+    // MARK: - Overdue
+
+    /// Bytes of answers that the kernel has not taken.
+    private var unsentBytes: Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    /// Ends the connection, or tells its client to go, if something has not happened for too long.
+    func look(at now: NIODeadline) {
+        guard context != nil, !isClosing else { return }
+        let situation = ConnectionWatch.Situation(
+            hasPreface: hasPreface, isGoingAway: isGoingAway, inFlight: inFlight,
+            unsent: watch.hasSentAll ? 0 : unsentBytes)
+        if let lapse = watch.lapse(at: now, situation, server.settings.timeouts, unreadBytes: server.unreadBytes) {
+            guard lapse.isPolite else { return cut(lapse) }
+            server.countCut(lapse)
+            goAway()
+        }
+        if partial.readableBytes > 0 { partial = fitted(partial) }
+    }
+
+    private func cut(_ lapse: ConnectionWatch.Lapse) {
+        isClosing = true
+        server.countCut(lapse)
+        close()
     }
 
     /// Tells the client to go elsewhere; the connection ends when its last request is answered.

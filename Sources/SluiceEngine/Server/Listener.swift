@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import NIOCore
 import NIOPosix
 import SluiceWire
@@ -8,15 +9,27 @@ struct Listener: Sendable {
     /// Thrown to let go of a socket that lives on on another loop.
     private struct MovedOn: Error {}
 
+    /// Bytes that are read from one connection in a turn of the loop: some two hundred requests.
+    private static let bytesPerTurn = 16_384
+
     private let kind: ClientConnection.Kind
     private let lanes: [ServiceCore.Handle]
     private let balance: LoopBalance
+    private let accepts: AcceptCount
+    private let logger: Logger
 
-    /// - Parameter core: has its lanes.
-    init(_ kind: ClientConnection.Kind, _ core: ServiceCore) {
+    /// - Parameters:
+    ///   - core: has its lanes.
+    ///   - most: connections at once.
+    ///   - mostPerPeer: of these, from one IP address.
+    init(
+        _ kind: ClientConnection.Kind, _ core: ServiceCore, most: Int = .max, mostPerPeer: Int = .max, logger: Logger
+    ) {
         self.kind = kind
+        self.logger = logger
         lanes = core.lanes
-        balance = LoopBalance(loops: lanes.count)
+        accepts = core.accepts
+        balance = LoopBalance(loops: lanes.count, most: most, mostPerPeer: mostPerPeer)
     }
 
     /// - Throws: `ListenError` when the address cannot be had.
@@ -24,6 +37,12 @@ struct Listener: Sendable {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptPause(listener: kind.rawValue, count: accepts, logger: logger))
+                }
+            }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try accept(channel, endpoint) }
             }
@@ -47,7 +66,13 @@ struct Listener: Sendable {
         guard let own = lanes.firstIndex(where: { $0.loop === channel.eventLoop }) else {
             throw ChannelError.ioOnClosedChannel
         }
-        let seat = balance.seat(from: own)
+        let seat: LoopBalance.Seat
+        do throws(ConnectionRefusal) {
+            seat = try balance.seat(from: own, peer: PeerAddress(channel.remoteAddress))
+        } catch {
+            lanes[own].lane.value.server.countRefused(error)
+            throw error
+        }
         guard seat.loop != own, let socket = try Self.copySocket(of: channel) else {
             return try serve(channel, on: own, seat, endpoint)
         }
@@ -75,10 +100,12 @@ struct Listener: Sendable {
         guard let options = channel.syncOptions else { throw ChannelError.operationUnsupported }
         if case .tcp = endpoint { try options.setOption(.tcpOption(.tcp_nodelay), value: 1) }
         try options.setOption(.socketOption(.so_keepalive), value: 1)
-        try options.setOption(.maxMessagesPerRead, value: 4)
+        // What one connection may bring in a turn of the loop, before all others that have sent something have theirs.
+        try options.setOption(.maxMessagesPerRead, value: 1)
         try options.setOption(
             .recvAllocator,
-            value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 16_384, maximum: 65_536))
+            value: AdaptiveRecvByteBufferAllocator(
+                minimum: 2_048, initial: Self.bytesPerTurn, maximum: Self.bytesPerTurn))
         let connection = ClientConnection(kind: kind, server: lanes[place].lane.value.server)
         try channel.pipeline.syncOperations.addHandler(connection)
     }

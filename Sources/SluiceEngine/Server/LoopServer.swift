@@ -9,11 +9,14 @@ final class LoopServer {
     private struct Group {
         var responses: [ByteBuffer]
         var missing: Int
+        /// Of those that were refused, and why the last was.
+        var refused = 0
+        var refusal: (status: WireStatus, message: String)?
     }
 
     let loop: any EventLoop
     let decider: Decider
-    private let settings: ServiceSettings
+    let settings: ServiceSettings
     let decoder: CheckDecoder
     /// Answers the admin methods; set once, by the lane it belongs to.
     var admin: AdminMethods!
@@ -27,6 +30,10 @@ final class LoopServer {
     private var freeGroups: [Int32] = []
     private var isDraining = false
     private var drained: EventLoopPromise<Void>?
+    /// Connections with calls in flight.
+    @exclusivity(unchecked) var busy = 0
+    var isSweepScheduled = false
+    var sweepPlace = 0
 
     init(loop: any EventLoop, decider: Decider, settings: ServiceSettings) {
         self.loop = loop
@@ -40,6 +47,23 @@ final class LoopServer {
     var maxInFlight: Int { settings.bounds.inFlightPerConnection }
     var connectionCount: Int { connections.count - freePlaces.count }
     private var adminConnectionCount = 0
+    /// In the table of connections, empty ones too.
+    var places: Int { connections.count }
+    func connection(at place: Int) -> ClientConnection? { connections[place] }
+    var unreadBytes: Int { settings.bounds.unreadBytes }
+
+    /// Requests that one connection may have in flight while so many wait that others would suffer: each its share.
+    var share: Int {
+        let fair = settings.bounds.fairAbove
+        return decider.waiting > fair && busy > 1 ? fair / busy : .max
+    }
+
+    /// Until a new connection is told to go; nil: never. Spread, so that those opened together do not end together.
+    func connectionLifetime() -> TimeAmount? {
+        settings.timeouts.connectionAge.map {
+            .nanoseconds(Int64(Double($0.nanoseconds) * Double.random(in: 0.9...1.1)))
+        }
+    }
 
     func connectionCount(of kind: ClientConnection.Kind) -> Int {
         switch kind {
@@ -50,12 +74,13 @@ final class LoopServer {
 
     // MARK: - Connections
 
-    /// Gives a connection its place; false when there is none.
+    /// Gives a connection its place; false when the service is about to end.
     func add(_ connection: ClientConnection) -> Bool {
-        guard !isDraining, connectionCount < settings.bounds.connectionsPerLoop else {
-            decider.updateMetrics { $0.connectionsRefused += 1 }
+        guard !isDraining else {
+            countRefused(.draining)
             return false
         }
+        defer { scheduleSweep() }
         decider.updateMetrics { $0.connectionsAccepted += 1 }
         if connection.kind == .admin { adminConnectionCount += 1 }
         epoch &+= 1
@@ -73,6 +98,7 @@ final class LoopServer {
     func remove(_ connection: ClientConnection) {
         guard connection.place >= 0 else { return }
         if connection.kind == .admin { adminConnectionCount -= 1 }
+        if connection.inFlight > 0 { busy -= 1 }
         connections[Int(connection.place)] = nil
         freePlaces.append(connection.place)
         connection.place = -1
@@ -95,6 +121,8 @@ final class LoopServer {
         decider.scheduleTurn()
     }
 
+    func countRefused(_ refusal: ConnectionRefusal) { decider.updateMetrics { $0.count(refusal) } }
+    func countCut(_ lapse: ConnectionWatch.Lapse) { decider.updateMetrics { $0.count(lapse) } }
     func countShed() { decider.updateMetrics { $0.shed &+= 1 } }
     func countReceived(_ bytes: Int) { decider.updateMetrics { $0.receivedBytes &+= UInt64(bytes) } }
     func countSent(_ bytes: Int) { decider.updateMetrics { $0.sentBytes &+= UInt64(bytes) } }
@@ -185,7 +213,7 @@ final class LoopServer {
                 header.stream, .checkBatch, .resourceExhausted, "too many requests are waiting"
             )
         }
-        connection.began()
+        connection.began(requests.count)
         let group = Group(
             responses: Array(repeating: ByteBuffer(), count: requests.count),
             missing: requests.count
@@ -261,12 +289,23 @@ extension LoopServer: AnswerSink {
         let place = Int(caller.group)
         guard groups[place] != nil else { return }
         groups[place]!.responses[Int(caller.position)].write(atMost: most, payload)
+        finishGroup(caller, micros: micros)
+    }
+
+    /// Answers a batch once each of its requests is answered or refused. Where some were refused and others counted,
+    /// the status is one that says nothing of what was counted.
+    private func finishGroup(_ caller: Caller, micros: UInt32) {
+        let place = Int(caller.group)
         groups[place]!.missing -= 1
         guard groups[place]!.missing == 0, let group = groups[place] else { return }
         groups[place] = nil
         freeGroups.append(caller.group)
         guard let connection = connection(of: caller) else { return }
-        connection.ended()
+        connection.ended(group.responses.count)
+        if let refusal = group.refusal {
+            let status = group.refused == group.responses.count ? refusal.status : .internal
+            return connection.refuse(caller.stream, .checkBatch, status, refusal.message)
+        }
         connection.write(
             FrameHeader(kind: .response, method: .checkBatch, stream: caller.stream, micros: micros),
             atMost: group.responses.reduce(0) { $0 + 11 + $1.readableBytes }
@@ -279,6 +318,13 @@ extension LoopServer: AnswerSink {
     }
 
     func refuse(_ caller: Caller, _ status: WireStatus, _ message: String) {
+        guard caller.group < 0 else {
+            let place = Int(caller.group)
+            guard groups[place] != nil else { return }
+            groups[place]!.refused += 1
+            groups[place]!.refusal = (status, message)
+            return finishGroup(caller, micros: 0)
+        }
         guard let connection = connection(of: caller) else { return }
         connection.ended()
         connection.refuse(caller.stream, .check, status, message)

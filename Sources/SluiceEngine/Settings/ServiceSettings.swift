@@ -14,8 +14,9 @@ public struct ServiceSettings: Sendable {
     }
 
     public enum Redis: Sendable {
-        /// A private `redis-server` on a Unix socket in the state directory, ended with the service.
-        case embedded
+        /// A private `redis-server` on a Unix socket in the state directory, ended with the service. What it keeps, the
+        /// next one finds.
+        case embedded(keepsData: Bool)
         case target(RedisTarget)
 
         /// The same, with its connections made secure as `tls` says, if its URL asks for that.
@@ -73,8 +74,36 @@ public struct ServiceSettings: Sendable {
         public var refusalsPerLoop = 16_384
         /// Counters that one event loop estimates by itself for rules whose `on_redis_failure` is local.
         public var estimatesPerLoop = 16_384
-        /// Client connections of one event loop.
-        public var connectionsPerLoop = 10_000
+        /// Connections of the data listener; fewer where the process may not open as many files.
+        public var connections = 20_000
+        /// Of these, from one IP address; nil: half of them, so that no address shuts out all others. The clients of a
+        /// Unix socket have none.
+        public var connectionsPerPeer: Int?
+        /// Connections of the admin listener.
+        public var adminConnections = 64
+        /// Answers of one connection that its client has not read, in bytes, beside what the kernel holds.
+        public var unreadBytes = 4 << 20
+        /// Requests of one event loop without an answer, beyond which no connection may have more than its share of so
+        /// many.
+        public var fairAbove = 1_024
+
+        public init() {}
+    }
+
+    /// How long a client may take, and how long it is kept.
+    public struct Timeouts: Sendable {
+        /// For the preface, from when the connection was opened.
+        public var firstFrame: TimeAmount = .seconds(5)
+        /// For the rest of a frame, from its first byte.
+        public var frame: TimeAmount = .seconds(5)
+        /// Until some of the answers that wait are read.
+        public var unread: TimeAmount = .seconds(10)
+        /// Without a frame and with nothing in flight; nil: for ever.
+        public var idle: TimeAmount? = .seconds(600)
+        /// Until a client is told to connect anew, a tenth more or less; nil: never.
+        public var connectionAge: TimeAmount? = .seconds(3_600)
+        /// For answers and farewells, once the service is told to end.
+        public var drain: TimeAmount = .seconds(10)
 
         public init() {}
     }
@@ -97,7 +126,7 @@ public struct ServiceSettings: Sendable {
     }
 
     public var listeners = Listeners()
-    public var redis = Redis.embedded
+    public var redis = Redis.embedded(keepsData: true)
     /// Sockets and the embedded Redis live here.
     public var stateDirectory = ServiceSettings.defaultStateDirectory
     /// A file or a directory; nil: no rules.
@@ -108,6 +137,7 @@ public struct ServiceSettings: Sendable {
     public var clock = Clock.redis
     public var deadlines = Deadlines()
     public var bounds = Bounds()
+    public var timeouts = Timeouts()
     /// Event loops, each with its own Redis connection.
     public var threads = 1
     /// Instances that share this Redis: what each may let through by itself while Redis is away is divided by them.

@@ -21,11 +21,15 @@ public struct SettingsReader {
         "log_format", "reload.watch", "reload.spread", "dashboard.values",
         "deadline.default", "deadline.max", "keys.prefix",
         "bounds.payload_bytes", "bounds.in_flight_per_connection", "bounds.waiting_per_loop",
-        "bounds.requests_per_run", "bounds.undos_per_loop", "bounds.runs_in_flight", "bounds.connections_per_loop",
-        "bounds.refusals_per_loop", "bounds.estimates_per_loop",
+        "bounds.requests_per_run", "bounds.undos_per_loop", "bounds.runs_in_flight", "bounds.refusals_per_loop",
+        "bounds.estimates_per_loop", "bounds.connections", "bounds.connections_per_loop", "bounds.connections_per_peer",
+        "bounds.admin_connections", "bounds.unread_bytes", "bounds.fair_above",
+        "timeouts.first_frame", "timeouts.frame", "timeouts.unread", "timeouts.idle", "timeouts.connection_age",
+        "timeouts.drain",
         "redis_tls.ca", "redis_tls.certificate", "redis_tls.key", "redis_tls.server_name", "redis_tls.verify",
     ]
     private static let largestFile = 1 << 20
+    private static let longestTimeoutMs: UInt64 = 90 * 86_400_000
 
     private let config: ConfigReader
 
@@ -164,7 +168,10 @@ public struct SettingsReader {
                 text == "off" ? .some(nil) : .some(try Endpoint(text))
             }
         ) { settings.listeners.http = $0 }
-        take("redis", "a Redis URL", { $0 == "embedded" ? .embedded : .target(try RedisTarget(url: $0)) }) {
+        take(
+            "redis", "a Redis URL",
+            { $0 == "embedded" ? .embedded(keepsData: true) : .target(try RedisTarget(url: $0)) }
+        ) {
             settings.redis = $0
         }
         var tls = RedisTLS.Settings()
@@ -203,7 +210,23 @@ public struct SettingsReader {
         takeCount("bounds.runs_in_flight", 1...64) { settings.bounds.runsInFlight = $0 }
         takeCount("bounds.refusals_per_loop", 0...1_048_576) { settings.bounds.refusalsPerLoop = $0 }
         takeCount("bounds.estimates_per_loop", 8...1_048_576) { settings.bounds.estimatesPerLoop = $0 }
-        takeCount("bounds.connections_per_loop", 1...100_000) { settings.bounds.connectionsPerLoop = $0 }
+        // The former name of the bound, for each loop; the number of loops is known by now.
+        takeCount("bounds.connections_per_loop", 1...100_000) { settings.bounds.connections = $0 * settings.threads }
+        takeCount("bounds.connections", 1...1_000_000) { settings.bounds.connections = $0 }
+        takeCount("bounds.connections_per_peer", 0...1_000_000) {
+            settings.bounds.connectionsPerPeer = $0 == 0 ? .max : $0
+        }
+        takeCount("bounds.admin_connections", 1...10_000) { settings.bounds.adminConnections = $0 }
+        takeCount("bounds.unread_bytes", 65_536...1_073_741_824) { settings.bounds.unreadBytes = $0 }
+        takeCount("bounds.fair_above", 64...1_000_000) { settings.bounds.fairAbove = $0 }
+        takeDuration("timeouts.first_frame") { settings.timeouts.firstFrame = $0 }
+        takeDuration("timeouts.frame") { settings.timeouts.frame = $0 }
+        takeDuration("timeouts.unread") { settings.timeouts.unread = $0 }
+        take("timeouts.idle", "a duration from 1ms to 90d, or off", Self.timeout) { settings.timeouts.idle = $0 }
+        take("timeouts.connection_age", "a duration from 1ms to 90d, or off", Self.timeout) {
+            settings.timeouts.connectionAge = $0
+        }
+        takeDuration("timeouts.drain") { settings.timeouts.drain = $0 }
         guard problems.isEmpty else { throw SettingsError(problems: problems) }
         return settings
     }
@@ -225,6 +248,12 @@ public struct SettingsReader {
         return format
     }
     private static func path(_ text: String) -> String? { text.isEmpty ? nil : text }
+
+    private static func timeout(_ text: String) -> TimeAmount?? {
+        if text == "off" { return .some(nil) }
+        guard let ms = DurationText.parseMs(text), 1...longestTimeoutMs ~= ms else { return nil }
+        return .some(.some(.milliseconds(Int64(ms))))
+    }
 
     private static func spread(_ text: String) -> Duration? {
         if text == "0" || text == "0s" { return .zero }
