@@ -53,7 +53,7 @@ struct DrainTests {
         #expect(took < .seconds(4))
     }
 
-    @Test("A client does not read, one dribbles a frame, one has said nothing yet, one dribbles over HTTP")
+    @Test("A client does not read, one dribbles a frame, one has said nothing yet, and over HTTP the same")
     func clientsHang() async throws {
         let redis = try RedisServer()
         let service = try await Self.start(redis)
@@ -64,11 +64,15 @@ struct DrainTests {
         let stranger = try RawConnection(endpoint)
         let web = try RawConnection(try Endpoint(service.address("http")))
         web.send(Array("GET /metrics HTTP/1.1\r\nHost: 127".utf8))
-        try await Task.sleep(for: .milliseconds(100))
+        let reader = try RawConnection(try Endpoint(service.address("http")))
+        // More pages than the sockets hold, and none of them is read.
+        _ = reader.sendWhatFits(
+            Array(String(repeating: "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", count: 1_000).utf8))
+        try await Task.sleep(for: .milliseconds(500))
         let took = try #require(await Self.end(service))
         // The grace of both, and what a busy machine adds.
         #expect(took < .seconds(4))
-        withExtendedLifetime((silent, dribbler, stranger, web)) {}
+        withExtendedLifetime((silent, dribbler, stranger, web, reader)) {}
     }
 
     /// A connection whose answers pile up.
