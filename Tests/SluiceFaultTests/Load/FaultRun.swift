@@ -33,8 +33,8 @@ final class FaultRun {
     private var recovery: Double?
     private let before: [String: Double]
     private let residentBefore: Int
-    /// Calls that the row made beside the load, counted by the service too.
-    var askedBeside = 0
+    /// Decisions of the service that others than the load asked for.
+    var othersAsked = 0
     /// Calls may get lost: the row breaks the clients' connections.
     var losesCalls = false
     /// The Redis behind may be lost with its counts.
@@ -113,6 +113,18 @@ final class FaultRun {
 
     func sleep(_ seconds: Double) async throws { try await Task.sleep(for: .milliseconds(Int(seconds * 1_000))) }
     var nowMs: Double { FaultLoad.nowMs() }
+
+    /// Makes one call at once, over the load's connection, and waits for what becomes of it.
+    func ask(_ request: WireCheckRequest) async throws -> LoadCall {
+        let asked = load.history.count
+        load.ask([request])
+        for _ in 0..<1_000 {
+            let calls = load.history.calls.dropFirst(asked)
+            if let call = calls.first(where: { $0.request == request && $0.outcome != .waiting }) { return call }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        throw Late(description: "a call was never answered")
+    }
 
     // MARK: - Recovering
 
@@ -209,7 +221,7 @@ final class FaultRun {
         }
         let counted = total(after) - total(before)
         let unavailable = history.calls.count { $0.outcome == .refused(.unavailable) }
-        let asked = history.answered.count - unavailable + askedBeside
+        let asked = history.answered.count - unavailable + othersAsked
         let isRight = losesCalls ? counted >= asked : counted == asked
         expect(isRight, "\(counted) decisions in the metrics for \(asked) answers", sourceLocation: sourceLocation)
         let connections = after["sluice_connections{listener=\"data\"}"] ?? -1

@@ -94,8 +94,8 @@ struct RefusalRows {
                 name: "NOREPLICAS", begin: { try set("min-replicas-to-write", "1") },
                 end: { try set("min-replicas-to-write", "0") }),
             Refusal(
-                name: "BUSY", begin: { slow = SlowCommand.busyScript(redis, seconds: 2.5) },
-                end: { try await slow?.end() }),
+                name: "BUSY", begin: { slow = SlowCommand.busyScript(redis) },
+                end: { try await slow?.killScript(redis) }),
             Refusal(
                 name: "NOPERM", begin: { try look.command("ACL", "SETUSER", "default", "-evalsha") },
                 end: { try look.command("ACL", "SETUSER", "default", "+evalsha") }),

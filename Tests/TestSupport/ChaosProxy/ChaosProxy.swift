@@ -9,7 +9,7 @@ public final class ChaosProxy: Sendable {
     public enum Upstream: Sendable {
         case unix(path: String)
         /// Of 127.0.0.1.
-        case port(UInt16)
+        case port(Int)
     }
 
     public struct NotBound: Error {}
@@ -37,7 +37,7 @@ public final class ChaosProxy: Sendable {
     }
 
     /// Of 127.0.0.1.
-    public let port: UInt16
+    public let port: Int
     private let shared: ProxyShared
 
     /// - Parameter seed: of the jitter.
