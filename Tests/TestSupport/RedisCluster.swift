@@ -47,6 +47,8 @@ public final class RedisCluster: Sendable {
             let cluster = [
                 "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout",
                 "\(nodeTimeoutMs)", "--repl-diskless-sync-delay", "0", "--cluster-allow-replica-migration", "no",
+                // A slot that nobody serves is no reason to refuse the others.
+                "--cluster-require-full-coverage", "no",
             ]
             return Node(server: try RedisServer(cluster + arguments, port: port), port: port)
         }

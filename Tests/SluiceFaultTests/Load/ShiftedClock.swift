@@ -13,7 +13,7 @@ final class ShiftedClock: Sendable {
 
     init() throws {
         guard FileManager.default.fileExists(atPath: library) else { throw NotBuilt() }
-        FileManager.default.createFile(atPath: file, contents: Data(count: 8))
+        try Data(count: 8).write(to: URL(fileURLWithPath: file))
     }
 
     deinit { try? FileManager.default.removeItem(atPath: file) }

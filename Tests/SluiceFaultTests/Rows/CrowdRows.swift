@@ -43,12 +43,12 @@ struct CrowdRows {
             try await run.sleep(0.3)
         }
         // One asks and never reads.
-        let deaf = try RawSocket(port: port, receiveBuffer: 4_096)
-        deaf.send(Preface.bytes, waits: false)
+        var deaf: RawSocket? = try RawSocket(port: port, receiveBuffer: 4_096)
+        deaf?.send(Preface.bytes, waits: false)
         let frames = try Self.frames(200)
         var swallowed = 0
         for _ in 0..<300 {
-            let sent = deaf.send(frames, waits: false)
+            let sent = deaf?.send(frames, waits: false) ?? -1
             swallowed += max(0, sent)
             // Half a frame would end it for another reason.
             if sent != frames.count { break }
@@ -77,7 +77,9 @@ struct CrowdRows {
         run.losesCalls = true
         try await run.recovers(from: run.nowMs, within: 1)
         run.expect(run.load.history.calls.allSatisfy { $0.outcome != .lost }, "a well-behaved client was cut")
-        _ = deaf
+        deaf = nil
+        // Of five thousand connections, and not given back by the allocator.
+        run.mayGrowBytes = 160 << 20
         try await run.finish()
     }
 

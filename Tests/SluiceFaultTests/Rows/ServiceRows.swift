@@ -145,7 +145,9 @@ struct ServiceRows {
         var took: Double?
         for _ in 0..<60 where took == nil {
             if let answer = try? await run.service.withClient(
-                deadline: .milliseconds(200), { try await $0.check(FaultRun.request(0)) }), answer.basis == .redis
+                deadline: .milliseconds(200),
+                { try await $0.check(WireCheckRequest(action: "bulk", entities: [WireEntity("user", "late")])) }),
+                answer.basis == .redis
             {
                 run.othersAsked += 1
                 took = run.nowMs - freedMs
@@ -200,7 +202,7 @@ struct ServiceRows {
             default: break
             }
             try run.service.write(limits: "version: 1\nrules:\n  - { name: flip, chck: flip }\n")
-            try await run.sleep(0.2)
+            try await run.sleep(0.7)
             try run.service.write(limits: String(limits(round).prefix(90)))
             try await run.sleep(0.2)
             try run.service.write(limits: limits(round))
