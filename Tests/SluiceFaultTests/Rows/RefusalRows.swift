@@ -62,7 +62,7 @@ struct RefusalRows {
         for _ in 0..<60 where !alarmed {
             try await run.sleep(0.2)
             let after = try await run.service.stats()
-            alarmed = after.contains { $0.key.contains("evict") && $0.key.contains("redis") && $0.value > 0 }
+            alarmed = after.contains { $0.key.contains("redis_evicted") && $0.value > 0 }
         }
         run.expect(alarmed, "no metric tells of evicted keys")
         run.expect(!before.contains { $0.key.contains("redis_evicted") && $0.value > 0 }, "an alarm without cause")
