@@ -6,7 +6,7 @@ LIMITS ?= deploy/limits.yaml
 EVENTS ?= deploy/examples/marketplace.ndjson
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-test deps-bench toolchain build test test-nightly lint demo run bench bench-check \
+.PHONY: help deps deps-test deps-bench toolchain build test test-faults test-nightly lint demo run bench bench-check \
   bench-thresholds bench-probe completions examples proto clean
 
 help: ## list the targets
@@ -30,8 +30,14 @@ build: toolchain deps ## release build of sluiced and sluice
 test: toolchain deps-test lint ## lint, then every test, in a debug build
 	$(SWIFT) build --build-tests
 	$(SWIFT) build --product sluice-bench-probe
-	$(SWIFT) test --skip-build --disable-xctest --no-parallel
+	$(SWIFT) test --skip-build --disable-xctest --no-parallel --skip SluiceFaultTests
 	@echo "make test: everything passed"
+
+test-faults: toolchain deps-test ## break Redis, the network, the service and its clients, and see that it survives
+	$(SWIFT) build --build-tests
+	$(SWIFT) build --product sluice-test-clock
+	$(SWIFT) test --skip-build --disable-xctest --no-parallel --filter SluiceFaultTests
+	@echo "make test-faults: everything passed; what was seen is in .build/fault-matrix.md"
 
 test-nightly: ## the same, with a million random operations against the reference model and every script mutant
 	@SLUICE_TEST_OPERATIONS=1000000 $(MAKE) test

@@ -19,6 +19,8 @@ let package = Package(
         .executable(name: "sluice", targets: ["sluice"]),
         // What `sluice bench` preloads into the sluiced that it measures.
         .library(name: "sluice-bench-probe", type: .dynamic, targets: ["CBenchProbe"]),
+        // What the fault tests preload into a Redis whose clock they move.
+        .library(name: "sluice-test-clock", type: .dynamic, targets: ["CTestClock"]),
     ],
     dependencies: [
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
@@ -149,6 +151,7 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .target(name: "CTestClock", path: "Tests/CTestClock"),
         // Takes minutes and holds real time to account: run by `make test-faults` alone.
         .testTarget(
             name: "SluiceFaultTests",

@@ -17,6 +17,9 @@ if [ "${1:-}" = test ]; then
   # Debian's prometheus brings promtool, which the tests hold the metrics against; curl asks for them.
   command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
   command -v curl >/dev/null 2>&1 || missing="$missing curl"
+  # The fault tests make clusters with redis-cli, and take descriptors away from a running service.
+  command -v redis-cli >/dev/null 2>&1 || case "$missing" in *redis-tools*) ;; *) missing="$missing redis-tools" ;; esac
+  command -v prlimit >/dev/null 2>&1 || missing="$missing util-linux"
   # The dashboard's tests look at it in a real browser.
   command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
     command -v chromium-browser >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"

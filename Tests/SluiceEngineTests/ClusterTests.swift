@@ -183,7 +183,9 @@ struct ClusterTests {
             // Of a refused request only the nodes that refused it say what is left.
             if seen.verdict == .deny { (seen.tightest, expected.tightest) = (nil, nil) }
             guard seen == expected else {
-                Issue.record("step \(step), seed \(random.seed): \(request) at \(nowMs):\nRedis \(seen)\nmodel \(expected)\nrules \(rules)")
+                Issue.record(
+                    "step \(step), seed \(random.seed): \(request) at \(nowMs):\nRedis \(seen)\nmodel \(expected)\nrules \(rules)"
+                )
                 break
             }
             if seen.verdict == .deny { refused += 1 }
@@ -196,7 +198,8 @@ struct ClusterTests {
     private func moves(_ cluster: RedisCluster) async throws {
         let max: UInt64 = 400
         let rules = [
-            Self.rule("users", per: ["user"], max: max, windowMs: 600_000), Self.rule("devices", per: ["device"], max: 100_000),
+            Self.rule("users", per: ["user"], max: max, windowMs: 600_000),
+            Self.rule("devices", per: ["device"], max: 100_000),
         ]
         let engine = try await Self.engine(cluster, rules)
         let key = "\(engine.settings.keyPrefix)1:{user=hot}"

@@ -18,7 +18,7 @@ struct RedisAccessTests {
 
     @Test("A password, percent-encoded, over TCP and into a database")
     func password() async throws {
-        let redis = try RedisServer(["--requirepass", "p@ss:/word %"], port: try FreePort.pick())
+        let redis = try RedisServer(["--requirepass", "p@ss:/word %"], port: FreePort.find())
         let engine = try await Self.connect("redis://:p%40ss%3A%2Fword%20%25@127.0.0.1:\(redis.port)/5")
         try await engine.waitForRedis()
         #expect(try await engine.decide(.init("a", ["user": "u"])).basis == .redis)

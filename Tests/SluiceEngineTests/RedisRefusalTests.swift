@@ -43,7 +43,7 @@ struct RedisRefusalTests {
         #expect(try look.command("DBSIZE").number == 0)
         try look.command("CONFIG", "SET", "min-replicas-to-write", "0")
         #expect(try await Self.basis(engine) == .redis)
-        #expect(try await engine.run { $0.link.losses } == 0)
+        #expect(try await engine.run { $0.queues[0].link.losses } == 0)
         try await engine.shutDown()
     }
 
@@ -61,7 +61,7 @@ struct RedisRefusalTests {
         try look.command("SCRIPT", "KILL")
         _ = try await spin.value
         #expect(try await Self.basis(engine) == .redis)
-        #expect(try await engine.run { $0.link.losses } == 0)
+        #expect(try await engine.run { $0.queues[0].link.losses } == 0)
         try await engine.shutDown()
     }
 
@@ -73,10 +73,12 @@ struct RedisRefusalTests {
         try look.command("CONFIG", "SET", "maxclients", "1")
         #expect(try await Self.basis(engine) == .redis)
         try look.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        try await Self.waitFor("refused", engine) { $0.link.lastError?.contains("max number of clients") == true }
+        try await Self.waitFor("refused", engine) {
+            $0.queues[0].link.lastError?.contains("max number of clients") == true
+        }
         #expect(try await Self.basis(engine) == .policy)
         try look.command("CONFIG", "SET", "maxclients", "100")
-        try await Self.waitFor("connected", within: .milliseconds(1_600), engine) { $0.link.isReady }
+        try await Self.waitFor("connected", within: .milliseconds(1_600), engine) { $0.queues[0].link.isReady }
         #expect(try await Self.basis(engine) == .redis)
         try await engine.shutDown()
     }
@@ -94,9 +96,9 @@ struct RedisRefusalTests {
         let failures = try await engine.run { $0.metrics.failures }
         #expect(failures[.connectionLost] == nil)
         #expect(failures[.readOnly] ?? 0 > 0)
-        try await Self.waitFor("refused", engine) { $0.link.lastError == "it is a replica" }
+        try await Self.waitFor("refused", engine) { $0.queues[0].link.lastError == "it is a replica" }
         try look.command("REPLICAOF", "NO", "ONE")
-        try await Self.waitFor("connected", within: .milliseconds(1_600), engine) { $0.link.isReady }
+        try await Self.waitFor("connected", within: .milliseconds(1_600), engine) { $0.queues[0].link.isReady }
         #expect(try await Self.basis(engine) == .redis)
         try await engine.shutDown()
     }
@@ -109,16 +111,16 @@ struct RedisRefusalTests {
             #expect(try await Self.basis(engine) == .redis)
             // A connection that is lost alone is none.
             try RedisConnection(socket: redis.socket).command("CLIENT", "KILL", "TYPE", "normal")
-            try await Self.waitFor("lost", engine) { $0.link.losses == 1 }
-            try await Self.waitFor("connected", engine) { $0.link.isReady }
-            #expect(try await engine.run { $0.link.countersLost } == 0)
+            try await Self.waitFor("lost", engine) { $0.queues[0].link.losses == 1 }
+            try await Self.waitFor("connected", engine) { $0.queues[0].link.isReady }
+            #expect(try await engine.run { $0.queues[0].link.countersLost } == 0)
             #expect(try await Self.basis(engine) == .redis)
             redis.stop()
             try redis.restart()
             // Somebody else was here first.
             try RedisConnection(socket: redis.socket).command("SET", "sluice1:{*}", "1")
-            try await Self.waitFor("connected", engine) { $0.link.connects == 3 }
-            #expect(try await engine.run { $0.link.countersLost } == lost, "\(arguments)")
+            try await Self.waitFor("connected", engine) { $0.queues[0].link.connects == 3 }
+            #expect(try await engine.run { $0.queues[0].link.countersLost } == lost, "\(arguments)")
             try await engine.shutDown()
         }
     }
@@ -128,7 +130,7 @@ struct RedisRefusalTests {
         for (policy, isEvicting) in [("noeviction", false), ("allkeys-lru", true)] {
             let redis = try RedisServer(["--maxmemory-policy", policy])
             let engine = try await Self.engine(redis)
-            #expect(try await engine.run { $0.link.isEvicting } == isEvicting)
+            #expect(try await engine.run { $0.queues[0].link.isEvicting } == isEvicting)
             try await engine.shutDown()
         }
     }

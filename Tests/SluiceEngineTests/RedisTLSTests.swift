@@ -44,7 +44,7 @@ final class RedisTLSTests {
         var reason: String?
         for _ in 0..<300 where reason == nil {
             try await Task.sleep(for: .milliseconds(10))
-            reason = try await engine.run { $0.link.lastError }
+            reason = try await engine.run { $0.queues[0].link.lastError }
         }
         #expect(try await engine.decide(.init("a", ["user": "u"])).basis == .policy)
         try await engine.shutDown()
@@ -102,10 +102,10 @@ final class RedisTLSTests {
         var reason: String?
         for _ in 0..<300 where reason == nil {
             try await Task.sleep(for: .milliseconds(10))
-            reason = try await engine.run { $0.link.lastError }
+            reason = try await engine.run { $0.queues[0].link.lastError }
         }
         #expect(reason != nil)
-        #expect(try await engine.run { !$0.link.isConnected })
+        #expect(try await engine.run { !$0.queues[0].link.isConnected })
         try await engine.shutDown()
     }
 

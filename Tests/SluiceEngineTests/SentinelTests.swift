@@ -47,7 +47,7 @@ struct SentinelTests {
         #expect(try await engine.decide(.init("a", ["user": "u"])).basis == .redis)
         #expect(try Self.counted(by: new))
         #expect(try !old.cli("CLIENT", "LIST").contains("name=sluice "))
-        #expect(try await engine.run { $0.link.countersLost } == 0)
+        #expect(try await engine.run { $0.queues[0].link.countersLost } == 0)
         try await engine.shutDown()
     }
 
@@ -78,7 +78,7 @@ struct SentinelTests {
         for sentinel in set.sentinels { sentinel.stop() }
         try await Task.sleep(for: .milliseconds(300))
         #expect(try await engine.decide(.init("a", ["user": "u"])).basis == .redis)
-        #expect(try await engine.run { $0.link.losses } == 0)
+        #expect(try await engine.run { $0.queues[0].link.losses } == 0)
         try primary.cli("CLIENT", "KILL", "TYPE", "normal")
         #expect(try await Self.recover(engine) < .seconds(2))
         try await engine.shutDown()
@@ -137,7 +137,7 @@ struct SentinelTests {
         var reason = ""
         for _ in 0..<300 where reason.isEmpty {
             try await Task.sleep(for: .milliseconds(10))
-            reason = try await engine.run { $0.link.lastError } ?? ""
+            reason = try await engine.run { $0.queues[0].link.lastError } ?? ""
         }
         #expect(isIt(reason), "\(reason)", sourceLocation: sourceLocation)
     }

@@ -3,7 +3,7 @@ import Foundation
 /// Blocking TCP connections to 127.0.0.1, as bare descriptors.
 public enum LoopbackSocket {
     /// Nil: refused.
-    public static func connect(port: UInt16) -> Int32? {
+    public static func connect(port: Int) -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         var address = sockaddr_in.loopback(port)
@@ -32,5 +32,16 @@ public enum LoopbackSocket {
             sent += count
         }
         return true
+    }
+}
+
+extension sockaddr_in {
+    /// 127.0.0.1 and a port.
+    static func loopback(_ port: Int) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
     }
 }

@@ -9,7 +9,7 @@ public final class RawSocket: Sendable {
     /// - Parameters:
     ///   - port: of 127.0.0.1.
     ///   - receiveBuffer: in bytes; nil: as the machine has it.
-    public init(port: UInt16, receiveBuffer: Int32? = nil) throws {
+    public init(port: Int, receiveBuffer: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         if var size = receiveBuffer {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))

@@ -24,7 +24,7 @@ public final class RedisCluster: Sendable {
 
     public struct Node: Sendable {
         public let server: RedisServer
-        public let port: UInt16
+        public let port: Int
     }
 
     public let nodes: [Node]
@@ -43,10 +43,12 @@ public final class RedisCluster: Sendable {
     ) throws {
         self.nodeTimeoutMs = nodeTimeoutMs
         let count = primaries * (1 + replicas)
-        nodes = try FreePort.pick(count).map { port in
+        nodes = try FreePort.findWithBus(count).map { port in
             let cluster = [
                 "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout",
                 "\(nodeTimeoutMs)", "--repl-diskless-sync-delay", "0", "--cluster-allow-replica-migration", "no",
+                // A slot that nobody serves is no reason to refuse the others.
+                "--cluster-require-full-coverage", "no",
             ]
             return Node(server: try RedisServer(cluster + arguments, port: port), port: port)
         }
@@ -91,7 +93,7 @@ public final class RedisCluster: Sendable {
     /// Nodes that run and are not frozen.
     public var alive: [Int] { nodes.indices.filter { nodes[$0].server.answers } }
 
-    private func place(ofPort port: Int) -> Int? { nodes.firstIndex { Int($0.port) == port } }
+    private func place(ofPort port: Int) -> Int? { nodes.firstIndex { $0.port == port } }
 
     /// The primary that serves a slot, as `viewer` sees it; nil: as the first living node does.
     public func primary(ofSlot slot: Int, seenBy viewer: Int? = nil) throws -> Int {
@@ -118,7 +120,7 @@ public final class RedisCluster: Sendable {
     public func replicas(of primary: Int) -> [Int] {
         alive.filter {
             let role = (try? command($0, "ROLE"))?.elements ?? []
-            return role.first?.string == "slave" && role.count > 2 && role[2].number == Int(nodes[primary].port)
+            return role.first?.string == "slave" && role.count > 2 && role[2].number == nodes[primary].port
         }
     }
 

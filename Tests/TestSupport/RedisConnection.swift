@@ -45,7 +45,7 @@ public final class RedisConnection {
     }
 
     /// - Parameter port: of 127.0.0.1.
-    public convenience init(port: UInt16, timeoutMs: Int? = nil) throws {
+    public convenience init(port: Int, timeoutMs: Int? = nil) throws {
         try self.init(AF_INET, sockaddr_in.loopback(port), timeoutMs)
     }
 

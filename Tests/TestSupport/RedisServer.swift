@@ -1,8 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A `redis-server` of a test's own, on a Unix socket in a folder of its own and on a loopback port if asked, gone when
-/// this object is.
+/// A `redis-server` of a test's own, on a Unix socket in a folder of its own, gone when this object is.
 public final class RedisServer: Sendable {
     public enum Failure: Error {
         /// Install it: `make deps`.
@@ -13,21 +12,24 @@ public final class RedisServer: Sendable {
     public let folder: String
     public var socket: String { "\(folder)/redis.sock" }
     /// 0: it listens on the Unix socket alone.
-    public let port: UInt16
+    public let port: Int
     public var processIdentifier: Int32 { process.withLock { $0.processIdentifier } }
     private let arguments: [String]
+    private let environment: [String: String]
     private let process: Mutex<Process>
 
     /// - Parameters:
     ///   - arguments: settings as `redis-server` takes them, behind those for the socket.
     ///   - port: of 127.0.0.1, where it is to listen as well; 0: on the Unix socket alone.
-    public init(_ arguments: [String] = [], port: UInt16 = 0) throws {
+    ///   - environment: what is added to this process's own.
+    public init(_ arguments: [String] = [], port: Int = 0, environment: [String: String] = [:]) throws {
         self.port = port
+        self.environment = environment
         folder = try Self.makeFolder()
         self.arguments =
             Self.place(folder, port) + ["--save", "", "--appendonly", "no", "--enable-debug-command", "local"]
             + arguments
-        process = Mutex(try Self.start(self.arguments, folder: folder))
+        process = Mutex(try Self.start(self.arguments, folder: folder, environment))
     }
 
     /// A sentinel.
@@ -35,12 +37,13 @@ public final class RedisServer: Sendable {
     /// - Parameters:
     ///   - configuration: lines of its file, which it changes as it goes.
     ///   - port: of 127.0.0.1; also in its own folder's Unix socket.
-    public init(sentinel configuration: String, port: UInt16) throws {
+    public init(sentinel configuration: String, port: Int) throws {
         self.port = port
+        environment = [:]
         folder = try Self.makeFolder()
         try Data((configuration + "\n").utf8).write(to: URL(fileURLWithPath: "\(folder)/sentinel.conf"))
         arguments = ["\(folder)/sentinel.conf", "--sentinel"] + Self.place(folder, port)
-        process = Mutex(try Self.start(arguments, folder: folder))
+        process = Mutex(try Self.start(arguments, folder: folder, environment))
     }
 
     private static func makeFolder() throws -> String {
@@ -50,7 +53,7 @@ public final class RedisServer: Sendable {
     }
 
     /// Settings for where it listens and writes.
-    private static func place(_ folder: String, _ port: UInt16) -> [String] {
+    private static func place(_ folder: String, _ port: Int) -> [String] {
         [
             "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", "\(folder)/redis.sock", "--dir", folder,
             "--logfile", "\(folder)/redis.log",
@@ -62,10 +65,15 @@ public final class RedisServer: Sendable {
         try? FileManager.default.removeItem(atPath: folder)
     }
 
-    private static func start(_ arguments: [String], folder: String) throws -> Process {
+    private static func start(
+        _ arguments: [String], folder: String, _ environment: [String: String]
+    ) throws -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
         process.arguments = arguments
+        if !environment.isEmpty {
+            process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        }
         try? FileManager.default.removeItem(atPath: "\(folder)/redis.sock")
         do {
             try process.run()
@@ -91,7 +99,7 @@ public final class RedisServer: Sendable {
 
     /// Starts it again after `stop`, on the same socket and port; empty, unless `arguments` had it keep a file.
     public func restart() throws {
-        try process.withLock { $0 = try Self.start(arguments, folder: folder) }
+        try process.withLock { $0 = try Self.start(arguments, folder: folder, environment) }
     }
 
     /// Freezes it: its connections stay, nothing is answered until `resume`.

@@ -26,7 +26,7 @@ public final class SentinelSet: Sendable {
     ///
     /// - Parameter arguments: settings of the two servers, as `redis-server` takes them.
     public init(_ arguments: [String] = []) throws {
-        let ports = try FreePort.pick(5)
+        let ports = FreePort.find(5)
         // A replica that has to fetch everything does so at once rather than after the default five seconds.
         let common = ["--repl-diskless-sync-delay", "0"] + arguments
         let primary = try RedisServer(common, port: ports[0])

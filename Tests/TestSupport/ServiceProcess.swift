@@ -4,6 +4,8 @@ import Foundation
 public final class ServiceProcess: Sendable {
     public struct DidNotStart: Error, CustomStringConvertible {
         public var description: String
+
+        public init(description: String) { self.description = description }
     }
 
     /// The program beside this test bundle.

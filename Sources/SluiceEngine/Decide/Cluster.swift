@@ -97,7 +97,10 @@ final class Cluster {
         ask(queue, ["CLUSTER", "INFO"]) { [weak self] reply in
             guard let self else { return }
             // One that is cut off from the others still believes in what was.
-            guard let reply, reply.string.contains("cluster_state:ok") || map == nil else { return isAsking = false }
+            guard let reply, reply.string.contains("cluster_state:ok") || map == nil else {
+                isAsking = false
+                return
+            }
             ask(queue, ["CLUSTER", "SLOTS"]) { [weak self] reply in
                 self?.isAsking = false
                 if let map = reply.flatMap({ SlotMap($0, asked: node) }) { self?.use(map) }

@@ -75,7 +75,8 @@ struct LocalEstimates {
 
     mutating func add(_ weight: UInt64, to hash: UInt64, windowMs: UInt64, nowMs: UInt64) {
         let place = place(of: hash, windowMs: windowMs, nowMs: nowMs)
-        entries[place].current = min(entries[place].current, Caps.exactInteger - min(weight, Caps.exactInteger)) + weight
+        entries[place].current =
+            min(entries[place].current, Caps.exactInteger - min(weight, Caps.exactInteger)) + weight
     }
 
     /// How many distinct values a counter has seen, about, and whether `member` may be one of them.

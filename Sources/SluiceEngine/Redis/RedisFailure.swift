@@ -36,7 +36,8 @@ enum RedisFailure: String, Error, CaseIterable, Sendable {
         switch self {
         case .readOnly, .outOfMemory, .loading, .busy, .misconfigured, .noReplicas, .denied, .tooManyClients, .cluster:
             true
-        case .disconnected, .heldOff, .connectionLost, .stalled, .timeout, .noScript, .other, .malformed, .unreadable: false
+        case .disconnected, .heldOff, .connectionLost, .stalled, .timeout, .noScript, .other, .malformed, .unreadable:
+            false
         }
     }
 }

@@ -34,6 +34,10 @@ struct LoadCall: Sendable {
     /// Whether Redis decided, now or a moment ago.
     var isByRedis: Bool { basis == .redis || basis == .cache }
     var isFallback: Bool { basis == .policy || basis == .local }
+    var isDuplicate: Bool {
+        if case .decided(_, _, _, isDuplicate: true) = outcome { return true }
+        return false
+    }
     /// Whether Redis admitted and counted it.
     var isAdmitted: Bool {
         if case .decided(.allow, .redis, _, isDuplicate: false) = outcome { return true }

@@ -58,7 +58,7 @@ struct LoadLoop {
 
     private mutating func connect(_ shared: borrowing Mutex<FaultLoad.Shared>) {
         reconnectMs = FaultLoad.nowMs() + 20
-        guard case .tcp(_, let port) = endpoint, let opened = LoopbackSocket.connect(port: UInt16(port)) else { return }
+        guard case .tcp(_, let port) = endpoint, let opened = LoopbackSocket.connect(port: port) else { return }
         descriptor = opened
         decoder = FrameDecoder(receivingFrom: .server, maxPayload: 1 << 20)
         shared.withLock { $0.connects += 1 }

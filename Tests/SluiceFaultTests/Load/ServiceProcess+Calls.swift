@@ -5,6 +5,12 @@ import TestSupport
 extension ServiceProcess {
     func endpoint(_ name: String) throws -> Endpoint { try Endpoint(address(name)) }
 
+    /// Of the data listener, which is a TCP one.
+    func port() throws -> Int {
+        guard case .tcp(_, let port) = try endpoint("data") else { throw DidNotStart(description: "no TCP listener") }
+        return port
+    }
+
     /// Runs `body` with a client of one of the listeners.
     func withClient<R>(
         _ listener: String = "data", deadline: Duration = .seconds(2), _ body: (SluiceClient) async throws -> R

@@ -16,9 +16,14 @@ final class SlowCommand: Sendable {
         thread.start()
     }
 
-    /// A script of somebody else's that does nothing else for so long.
-    static func busyScript(_ redis: RedisServer, seconds: Double) -> SlowCommand {
-        SlowCommand(redis, "EVAL", "local e = os.clock() + \(seconds) while os.clock() < e do end return 1", "0")
+    /// A script of somebody else's that runs until it is killed.
+    static func busyScript(_ redis: RedisServer) -> SlowCommand {
+        SlowCommand(redis, "EVAL", "while true do end", "0")
+    }
+
+    func killScript(_ redis: RedisServer) async throws {
+        try RedisConnection(socket: redis.socket).command("SCRIPT", "KILL")
+        try await end()
     }
 
     /// Waits for its end.

@@ -9,7 +9,7 @@ public final class ChaosProxy: Sendable {
     public enum Upstream: Sendable {
         case unix(path: String)
         /// Of 127.0.0.1.
-        case port(UInt16)
+        case port(Int)
     }
 
     public struct NotBound: Error {}
@@ -20,6 +20,7 @@ public final class ChaosProxy: Sendable {
         var toClients = ProxyFaults()
         var upstream: Upstream
         var refuses = false
+        var rewrites: (@Sendable ([UInt8]) -> [UInt8])?
         var swallowsNew = false
         var traps: [(trap: ProxyTrap, command: String)] = []
         var orders: [Order] = []
@@ -37,7 +38,7 @@ public final class ChaosProxy: Sendable {
     }
 
     /// Of 127.0.0.1.
-    public let port: UInt16
+    public let port: Int
     private let shared: ProxyShared
 
     /// - Parameter seed: of the jitter.
@@ -93,6 +94,12 @@ public final class ChaosProxy: Sendable {
             $0.swallowsNew = false
             $0.traps = []
         }
+    }
+
+    /// Has Redis load other scripts than it is sent from now on: what `change` makes of a source. Their digests are those
+    /// of what is loaded.
+    public func rewriteScripts(_ change: @escaping @Sendable ([UInt8]) -> [UInt8]) {
+        shared.change { $0.rewrites = change }
     }
 
     // MARK: - Faults that strike once

@@ -132,10 +132,21 @@ struct ProxyConnection {
                 }
                 if trap == .dropRequest { toRedis.isDeaf = true }
                 awaited.append((message.command, trap))
-                toRedis.push(message.bytes, now: now, faults, &random)
+                var bytes = message.bytes
+                if message.command == "SCRIPT", let change = shared.state.withLock({ $0.rewrites }) {
+                    bytes = Self.rewritten(bytes, change)
+                }
+                toRedis.push(bytes, now: now, faults, &random)
             }
             return true
         }
+    }
+
+    /// `SCRIPT LOAD` with another source; anything else as it is.
+    private static func rewritten(_ request: [UInt8], _ change: ([UInt8]) -> [UInt8]) -> [UInt8] {
+        guard let (head, source) = RESPScanner.lastWord(of: request, behind: "LOAD") else { return request }
+        let other = change(source)
+        return head + Array("$\(other.count)\r\n".utf8) + other + [13, 10]
     }
 
     private mutating func take(

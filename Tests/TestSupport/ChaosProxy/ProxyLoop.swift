@@ -3,12 +3,12 @@ import Foundation
 /// The thread of a `ChaosProxy`: waits for sockets and for the times that bytes are due.
 struct ProxyLoop {
     private let shared: ProxyShared
-    private let port: UInt16
+    private let port: Int
     private var listener: Int32?
     private var connections: [ProxyConnection] = []
     private var random: SeededGenerator
 
-    init(shared: ProxyShared, listener: Int32, port: UInt16, seed: UInt64) {
+    init(shared: ProxyShared, listener: Int32, port: Int, seed: UInt64) {
         self.shared = shared
         self.port = port
         self.listener = listener

@@ -3,7 +3,7 @@ import Foundation
 /// Loopback sockets that never block, but for connecting.
 enum ProxySocket {
     /// - Parameter port: 0: any that is free.
-    static func listen(port: UInt16) -> Int32? {
+    static func listen(port: Int) -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         set(descriptor, SOL_SOCKET, SO_REUSEADDR, Int32(1))
@@ -20,13 +20,13 @@ enum ProxySocket {
         return descriptor
     }
 
-    static func port(of descriptor: Int32) -> UInt16 {
+    static func port(of descriptor: Int32) -> Int {
         var address = sockaddr_in()
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         withUnsafeMutablePointer(to: &address) {
             _ = $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
         }
-        return UInt16(bigEndian: address.sin_port)
+        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     static func accept(_ listener: Int32) -> Int32? {

@@ -67,4 +67,21 @@ struct RESPScanner {
             return nil
         }
     }
+
+    /// Of a request of three words whose second is `word`: what stands before the third, and the third.
+    static func lastWord(of request: [UInt8], behind word: String) -> (head: [UInt8], last: [UInt8])? {
+        var next = request.firstIndex(of: 10).map { $0 + 1 } ?? 0
+        var (words, starts): ([ArraySlice<UInt8>], [Int]) = ([], [])
+        while next < request.count, let lineEnd = request[next...].firstIndex(of: 10) {
+            let digits = request[(next + 1)..<max(next + 1, lineEnd - 1)]
+            guard let count = Int(String(decoding: digits, as: UTF8.self)), lineEnd + count < request.count else {
+                return nil
+            }
+            starts.append(next)
+            words.append(request[(lineEnd + 1)..<(lineEnd + 1 + count)])
+            next = lineEnd + 1 + count + 2
+        }
+        guard words.count == 3, String(decoding: words[1], as: UTF8.self).uppercased() == word else { return nil }
+        return (Array(request[..<starts[2]]), Array(words[2]))
+    }
 }
