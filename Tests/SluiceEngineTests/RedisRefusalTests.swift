@@ -42,6 +42,7 @@ struct RedisRefusalTests {
         #expect(try await engine.run { $0.metrics.failures } == [.noReplicas: 1])
         #expect(try look.command("DBSIZE").number == 0)
         try look.command("CONFIG", "SET", "min-replicas-to-write", "0")
+        try await Task.sleep(for: .milliseconds(1_050))
         #expect(try await Self.basis(engine) == .redis)
         #expect(try await engine.run { $0.queues[0].link.losses } == 0)
         try await engine.shutDown()
@@ -60,6 +61,7 @@ struct RedisRefusalTests {
         #expect(try await engine.run { $0.metrics.failures } == [.busy: 1])
         try look.command("SCRIPT", "KILL")
         _ = try await spin.value
+        try await Task.sleep(for: .milliseconds(1_050))
         #expect(try await Self.basis(engine) == .redis)
         #expect(try await engine.run { $0.queues[0].link.losses } == 0)
         try await engine.shutDown()

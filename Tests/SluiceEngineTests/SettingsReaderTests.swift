@@ -55,6 +55,7 @@ final class SettingsReaderTests {
             "keys.prefix": "pre", "bounds.payload_bytes": "2048", "bounds.in_flight_per_connection": "11",
             "bounds.waiting_per_loop": "300", "bounds.requests_per_run": "13", "bounds.runs_in_flight": "14",
             "bounds.undos_per_loop": "16", "bounds.refusals_per_loop": "17",
+            "bounds.estimates_per_loop": "21", "instances": "22",
             "bounds.connections_per_loop": "15", "bounds.connections": "18", "bounds.connections_per_peer": "19",
             "bounds.admin_connections": "20", "bounds.unread_bytes": "70000", "bounds.fair_above": "72",
             "timeouts.first_frame": "1s", "timeouts.frame": "2s", "timeouts.unread": "3s", "timeouts.idle": "4s",
@@ -102,6 +103,8 @@ final class SettingsReaderTests {
             #expect(bounds.undosPerLoop == 16)
             #expect(bounds.runsInFlight == 14)
             #expect(bounds.refusalsPerLoop == 17)
+            #expect(bounds.estimatesPerLoop == 21)
+            #expect(settings.instances == 22)
             #expect(bounds.connections == 18)
             #expect(bounds.connectionsPerPeer == 19)
             #expect(bounds.adminConnections == 20)
@@ -182,8 +185,7 @@ final class SettingsReaderTests {
         #expect(found.count == 1)
         #expect(found.allSatisfy { $0.hasPrefix("FILE") && !$0.contains("secret") })
         #expect(!problems("redis: redis://:secret@h:x\n").description.contains("secret"))
-        #expect(
-            problems("redis: cluster://:secret@h\n") == ["redis: cluster:// is not supported by this version yet"])
+        #expect(!problems("redis: cluster://:secret@h:x\n").description.contains("secret"))
     }
 
     @Test("The log level is one of the levels")

@@ -189,6 +189,15 @@ extension RunQueue: RedisLinkUser {
     func linkWasLost() {
         again = 0
         pace.pause()
+        failCommands()
+    }
+
+    func linkCouldNotConnect() {
+        failCommands()
+    }
+
+    /// Those who wait for no deadline are told at once that Redis is not there.
+    private func failCommands() {
         let waiting = sealed
         sealed = []
         for run in waiting {
