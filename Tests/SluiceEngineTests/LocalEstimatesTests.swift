@@ -7,11 +7,36 @@ import Testing
 
 @testable import SluiceEngine
 
+/// Estimates by reference, to be asked within an expectation.
+private final class Held {
+    private var estimates: LocalEstimates
+
+    init(capacity: Int) {
+        estimates = LocalEstimates(capacity: capacity)
+    }
+
+    func add(_ weight: UInt64, to hash: UInt64, windowMs: UInt64, nowMs: UInt64) {
+        estimates.add(weight, to: hash, windowMs: windowMs, nowMs: nowMs)
+    }
+
+    func insert(member: UInt64, into hash: UInt64, windowMs: UInt64, nowMs: UInt64) {
+        estimates.insert(member: member, into: hash, windowMs: windowMs, nowMs: nowMs)
+    }
+
+    func used(_ hash: UInt64, windowMs: UInt64, nowMs: UInt64) -> UInt64 {
+        estimates.used(hash, windowMs: windowMs, nowMs: nowMs)
+    }
+
+    func distinct(_ hash: UInt64, member: UInt64, windowMs: UInt64, nowMs: UInt64) -> (UInt64, Bool) {
+        estimates.distinct(hash, member: member, windowMs: windowMs, nowMs: nowMs)
+    }
+}
+
 @Suite("Estimates while Redis is away")
 struct LocalEstimatesTests {
     @Test("A counter is what the window that runs holds, and the part of the one before that still overlaps")
     func sliding() {
-        var estimates = LocalEstimates(capacity: 64)
+        let estimates = Held(capacity: 64)
         estimates.add(10, to: 7, windowMs: 1_000, nowMs: 5_000)
         #expect(estimates.used(7, windowMs: 1_000, nowMs: 5_999) == 10)
         #expect(estimates.used(7, windowMs: 1_000, nowMs: 6_000) == 10)
@@ -26,7 +51,7 @@ struct LocalEstimatesTests {
 
     @Test("Distinct values are counted, about, and known again")
     func distinct() {
-        var estimates = LocalEstimates(capacity: 64)
+        let estimates = Held(capacity: 64)
         for member in 0..<5 { estimates.insert(member: UInt64(member), into: 9, windowMs: 1_000, nowMs: 1) }
         let (count, isKnown) = estimates.distinct(9, member: 3, windowMs: 1_000, nowMs: 2)
         #expect(count == 5 && isKnown)
@@ -35,7 +60,7 @@ struct LocalEstimatesTests {
 
     @Test("Its memory is bounded: the longest unused gives way")
     func bounded() {
-        var estimates = LocalEstimates(capacity: 8)
+        let estimates = Held(capacity: 8)
         for hash in 1...9 { estimates.add(1, to: UInt64(hash), windowMs: 1_000, nowMs: UInt64(hash)) }
         #expect(estimates.used(9, windowMs: 1_000, nowMs: 10) == 1)
         #expect(estimates.used(2, windowMs: 1_000, nowMs: 10) == 1)

@@ -140,7 +140,6 @@ extension RedisTarget {
 public enum RedisURLError: Error, Hashable, Sendable, CustomStringConvertible {
     case noScheme
     case unknownScheme
-    case notYet(String)
     case noHost
     case tooManyHosts
     case noName
@@ -154,7 +153,6 @@ public enum RedisURLError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noScheme, .unknownScheme:
             "a Redis URL is redis://[user:password@]host[:port][/db] (rediss:// over TLS), unix:///path[?db=N], "
                 + "sentinel://host[:port],.../name or cluster://host[:port],..."
-        case .notYet(let scheme): "\(scheme):// is not supported by this version yet"
         case .noHost: "the Redis URL names no host, or one of its hosts is empty"
         case .tooManyHosts: "a Redis URL names at most 16 hosts"
         case .noName: "a URL of sentinels ends with the name of the primary: sentinel://host,host,host/NAME"
