@@ -9,6 +9,10 @@ public final class RedisServer: Sendable {
         case didNotStart
     }
 
+    /// What is started: another with `SLUICE_TEST_REDIS_SERVER`, such as a Valkey.
+    private static let program =
+        ProcessInfo.processInfo.environment["SLUICE_TEST_REDIS_SERVER"] ?? "/usr/bin/redis-server"
+
     public let folder: String
     public var socket: String { "\(folder)/redis.sock" }
     /// 0: it listens on the Unix socket alone.
@@ -69,7 +73,7 @@ public final class RedisServer: Sendable {
         _ arguments: [String], folder: String, _ environment: [String: String]
     ) throws -> Process {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
+        process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         if !environment.isEmpty {
             process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }

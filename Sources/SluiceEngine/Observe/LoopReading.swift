@@ -8,6 +8,7 @@ struct LinkCounts: Sendable {
     var stalls: UInt64 = 0
     var brokenReplies: UInt64 = 0
     var countersLost: UInt64 = 0
+    var evictedKeys: UInt64 = 0
     /// Whether any of them leads to a Redis that throws counters away when its memory is full.
     var isEvicting = false
     var scriptLoads: UInt64 = 0
@@ -20,6 +21,7 @@ struct LinkCounts: Sendable {
         stalls &+= link.stalls
         brokenReplies &+= link.brokenReplies
         countersLost &+= link.countersLost
+        evictedKeys &+= link.evictedKeys
         isEvicting = isEvicting || link.isEvicting
         scriptLoads &+= link.scriptLoads
         receivedBytes &+= link.receivedBytes

@@ -210,6 +210,9 @@ struct ServiceMetrics {
                 .counter, "sluice_counters_lost_total", "Times a Redis came back without the counters it had.",
                 Double(readings.map(\.links.countersLost).max() ?? 0)),
             MetricFamily(
+                .gauge, "sluice_redis_evicted_keys", "Keys that Redis has thrown away for want of memory.",
+                Double(readings.map(\.links.evictedKeys).max() ?? 0)),
+            MetricFamily(
                 .gauge, "sluice_redis_evicting_policy",
                 "1 if Redis throws counters away when its memory is full, by its maxmemory-policy, else 0.",
                 readings.contains(where: \.links.isEvicting) ? 1 : 0),

@@ -14,6 +14,8 @@ final class RedisLink {
         /// The OK of an ASKING.
         case asking
         case scriptReload(LoadedScript)
+        /// What the server has thrown away by now.
+        case evictions
     }
 
     /// Where no deadline tells how soon Redis should answer.
@@ -21,6 +23,7 @@ final class RedisLink {
     private static let connectTimeout = TimeAmount.seconds(1)
     /// From the socket's opening to the last reply of the burst, TLS included.
     private static let handshakeTimeout = TimeAmount.seconds(1)
+    private static let pauseBetweenLooks = TimeAmount.seconds(5)
     /// Silence is looked at this often in the time of a stall.
     private static let stallChecks = 4
 
@@ -73,6 +76,8 @@ final class RedisLink {
     private(set) var sentBytes: UInt64 = 0
     /// Whether the server was set to throw counters away when its memory is full, when it was connected.
     private(set) var isEvicting = false
+    /// Keys that the server has thrown away, as it last said.
+    private(set) var evictedKeys: UInt64 = 0
 
     /// - Parameters:
     ///   - target: one node, or one that sentinels know.
@@ -233,7 +238,31 @@ extension RedisLink {
             note(handshake.server)
         }
         handshake = nil
+        lookForEvictions(on: connects)
         user?.linkBecameReady()
+    }
+
+    /// Asks now and then, for as long as the connection is the same.
+    private func lookForEvictions(on connection: UInt64) {
+        let me = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: Self.pauseBetweenLooks) {
+            let link = me.value
+            guard link.connects == connection, link.state.isReady, let channel = link.channel else { return }
+            var buffer = channel.allocator.buffer(capacity: 32)
+            CommandFormatter.write([Array("INFO".utf8), Array("stats".utf8)], into: &buffer)
+            link.expect(.evictions)
+            channel.writeAndFlush(buffer, promise: nil)
+            link.lookForEvictions(on: connection)
+        }
+    }
+
+    private func note(evictedKeys count: UInt64) {
+        if count > 0, evictedKeys == 0 {
+            logger.error(
+                "Redis throws counters away, and limits with them: its memory is full, and its maxmemory-policy is not noeviction",
+                metadata: ["server": "\(endpoint)", "evicted_keys": "\(count)"])
+        }
+        evictedKeys = count
     }
 
     private func note(_ missingRights: [String]) {
@@ -258,6 +287,7 @@ extension RedisLink {
                 metadata: ["server": "\(endpoint)", "maxmemory_policy": "\(server.evictionPolicy)"])
         }
         isEvicting = server.evicts
+        note(evictedKeys: server.evictedKeys)
         if isAnother { hasAnswered = false }
         runID = server.runID
     }
@@ -320,7 +350,7 @@ extension RedisLink {
         for expectation in failed {
             switch expectation {
             case .run(let run): user?.runFailed(run, .unknown(failure))
-            case .handshake, .asking, .scriptReload: break
+            case .handshake, .asking, .scriptReload, .evictions: break
             }
         }
     }
@@ -387,6 +417,7 @@ extension RedisLink {
         case .handshake(let step): takeHandshake(step, reply)
         case .run(let run): takeRun(run, reply)
         case .asking: break
+        case .evictions: if reply.kind == .text { note(evictedKeys: ServerInfo(reply.string).evictedKeys) }
         case .scriptReload(let script):
             if reply.kind == .error { return lost("SCRIPT LOAD: \(reply.string.prefix(200))") }
             digests[script.rawValue] = Array(reply.bytes(at: 0))

@@ -10,6 +10,8 @@ struct ServerInfo: Equatable, Sendable {
     private(set) var evictionPolicy = ""
     /// Keys of each database that has any, by its number.
     private(set) var keys: [Int: UInt64] = [:]
+    /// Keys that were thrown away for want of memory since the server began.
+    private(set) var evictedKeys: UInt64 = 0
     private var hasAppendOnlyFile = false
     private var keysLoadedFromSnapshot = ""
     /// Of the primary that it was a replica of before; zeros if it was none.
@@ -27,6 +29,7 @@ struct ServerInfo: Equatable, Sendable {
             case "valkey_version": valkeyVersion = String(value.prefix(32))
             case "run_id": runID = String(value.prefix(64))
             case "maxmemory_policy": evictionPolicy = String(value.prefix(32))
+            case "evicted_keys": evictedKeys = UInt64(value) ?? 0
             case "aof_enabled": hasAppendOnlyFile = value == "1"
             case "rdb_last_load_keys_loaded": keysLoadedFromSnapshot = String(value.prefix(32))
             case "master_replid2": formerReplicationID = String(value.prefix(64))

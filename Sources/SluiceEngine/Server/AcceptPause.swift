@@ -24,14 +24,47 @@ final class AcceptPause: ChannelInboundHandler {
     private let listener: String
     private let count: AcceptCount
     private let logger: Logger
+    /// Descriptors held for the worst: one is given up for a connection that finds none.
+    private var spares: [Int32] = []
+    private let mostSpares: Int
+    private var isRefillScheduled = false
     /// Doubles with each pause; nil while all is well.
     private var pause: TimeAmount?
     private var resumption: Scheduled<Void>?
 
-    init(listener: String, count: AcceptCount, logger: Logger) {
+    /// - Parameter spares: how many connections are accepted at once when there is no descriptor left.
+    init(listener: String, count: AcceptCount, spares: Int, logger: Logger) {
+        mostSpares = spares
         self.listener = listener
         self.count = count
         self.logger = logger
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        refill()
+    }
+
+    private func refill() {
+        while spares.count < mostSpares {
+            let spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard spare >= 0 else { return }
+            spares.append(spare)
+        }
+    }
+
+    /// Accepts once more, with a descriptor that was held back; it is held back again when there are some.
+    private func giveUpSpare(_ context: ChannelHandlerContext) -> Bool {
+        guard let spare = spares.popLast() else { return false }
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        close(spare)
+        try? context.channel.syncOptions?.setOption(.autoRead, value: true)
+        guard !isRefillScheduled else { return true }
+        isRefillScheduled = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.longest) {
+            self.isRefillScheduled = false
+            self.refill()
+        }
+        return true
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -46,7 +79,7 @@ final class AcceptPause: ChannelInboundHandler {
         guard let code = (error as? IOError)?.errnoCode, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code) else {
             return context.fireErrorCaught(error)
         }
-        guard resumption == nil else { return }
+        guard resumption == nil, !giveUpSpare(context) else { return }
         if pause == nil {
             logger.error(
                 "accepting is paused until there are descriptors; the limit of open files (LimitNOFILE) is too low",
@@ -66,6 +99,8 @@ final class AcceptPause: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         resumption?.cancel()
         resumption = nil
+        for spare in spares { close(spare) }
+        spares = []
         context.fireChannelInactive()
     }
 }

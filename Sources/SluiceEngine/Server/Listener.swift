@@ -18,6 +18,9 @@ struct Listener: Sendable {
     private let accepts: AcceptCount
     private let logger: Logger
 
+    /// Operators get in when clients have taken every descriptor.
+    private static let adminSpares = 4
+
     /// - Parameters:
     ///   - core: has its lanes.
     ///   - most: connections at once.
@@ -40,7 +43,9 @@ struct Listener: Sendable {
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        AcceptPause(listener: kind.rawValue, count: accepts, logger: logger))
+                        AcceptPause(
+                            listener: kind.rawValue, count: accepts, spares: kind == .admin ? Self.adminSpares : 0,
+                            logger: logger))
                 }
             }
             .childChannelInitializer { channel in
