@@ -53,7 +53,9 @@ struct DecisionCosts: Sendable {
                 wrapper: CallgrindProcess.wrapper(counts: serviceCounts),
                 sluiced: try stripped("sluiced", into: folder),
                 // Without the library valgrind does not survive a Swift server; and a second may be short under it.
-                environment: allocations.environment.merging(["SLUICE_DEADLINE_MAX": "60s"]) { $1 }))
+                environment: allocations.environment.merging([
+                    "SLUICE_DEADLINE_MAX": "60s", "SLUICE_DEADLINE_DEFAULT": "60s",
+                ]) { $1 }))
         defer { service.stop() }
         var counters = [
             ("service", CallgrindProcess(pid: service.pid, counts: serviceCounts)),
