@@ -161,22 +161,6 @@ struct ConnectionBoundsTests {
 
     // MARK: - Who does not read
 
-    /// Sends pings without reading until the service does not take any more, or has closed.
-    private static func flood(_ endpoint: Endpoint) throws -> RawConnection {
-        let connection = try RawConnection(endpoint)
-        connection.send(Preface.bytes)
-        let pings = Array(repeating: Bytes.ping(), count: 2_000).flatMap { $0 }
-        var refusals = 0
-        var offset = 0
-        while refusals < 20 {
-            let count = connection.sendWhatFits(Array(pings[offset...]))
-            offset = (offset + count) % pings.count
-            refusals = count == 0 ? refusals + 1 : 0
-            if count == 0 { usleep(5_000) }
-        }
-        return connection
-    }
-
     @Test("unread: who reads nothing for that long is cut, and others do not notice")
     func unread() async throws {
         let redis = try RedisServer()
@@ -184,7 +168,7 @@ struct ConnectionBoundsTests {
             redis, "timeouts: { unread: 500ms }\n", ["--listen", "unix:\(redis.folder)/data.sock"])
         let data = try service.endpoint("data")
         let good = try #require(try Self.greeted(data))
-        let silent = try await blocking { Unchecked(try Self.flood(data)) }
+        let silent = try await blocking { Unchecked(try RawConnection.flooding(data)) }
         good.send(Bytes.check(Self.request(), micros: 1_000_000))
         #expect(try good.response()?.header.status == .ok)
         try await Self.wait { try await Self.stat(service, "cut", "unread") == 1 }
@@ -199,7 +183,7 @@ struct ConnectionBoundsTests {
             redis, "bounds: { unread_bytes: 65536 }\ntimeouts: { unread: 1h }\n",
             ["--listen", "unix:\(redis.folder)/data.sock"])
         let data = try service.endpoint("data")
-        let silent = try await blocking { Unchecked(try Self.flood(data)) }
+        let silent = try await blocking { Unchecked(try RawConnection.flooding(data)) }
         try await Self.wait { try await Self.stat(service, "cut", "unread") == 1 }
         _ = silent
     }

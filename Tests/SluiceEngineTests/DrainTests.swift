@@ -58,7 +58,7 @@ struct DrainTests {
         let redis = try RedisServer()
         let service = try await Self.start(redis)
         let endpoint = try service.endpoint("data")
-        let silent = try await blocking { Unchecked(try Self.deaf(endpoint)) }
+        let silent = try await blocking { Unchecked(try RawConnection.flooding(endpoint)) }
         let dribbler = try RawConnection(endpoint)
         dribbler.send(Preface.bytes + Array(Bytes.check(Self.request).prefix(10)))
         let stranger = try RawConnection(endpoint)
@@ -73,21 +73,5 @@ struct DrainTests {
         // The grace of both, and what a busy machine adds.
         #expect(took < .seconds(4))
         withExtendedLifetime((silent, dribbler, stranger, web, reader)) {}
-    }
-
-    /// A connection whose answers pile up.
-    private static func deaf(_ endpoint: Endpoint) throws -> RawConnection {
-        let connection = try RawConnection(endpoint)
-        connection.send(Preface.bytes)
-        let pings = Array(repeating: Bytes.ping(), count: 2_000).flatMap { $0 }
-        var refusals = 0
-        var offset = 0
-        while refusals < 10 {
-            let count = connection.sendWhatFits(Array(pings[offset...]))
-            offset = (offset + count) % pings.count
-            refusals = count == 0 ? refusals + 1 : 0
-            if count == 0 { usleep(5_000) }
-        }
-        return connection
     }
 }

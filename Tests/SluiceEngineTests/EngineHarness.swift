@@ -71,16 +71,9 @@ final class EngineHarness: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         lane = try await loop.submit { [logger] in
-            let decider: Decider
-            if case .cluster(let seeds) = target.topology {
-                decider = Decider(
-                    loop: loop, settings: settings, rules: rules, target: target, seeds: seeds, drops: RefusalDrops(),
-                    logger: logger)
-            } else {
-                let link = RedisLink(
-                    target: target, loop: loop, logger: logger, stallLimit: stallLimit, scripts: scripts)
-                decider = Decider(loop: loop, settings: settings, rules: rules, link: link, logger: logger)
-            }
+            let decider = Decider(
+                loop: loop, settings: settings, rules: rules, target: target, logger: logger,
+                stallLimit: stallLimit, scripts: scripts)
             decider.start()
             return NIOLoopBound(Lane(decider: decider), eventLoop: loop)
         }.get()

@@ -150,3 +150,22 @@ func blocking<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async thr
         Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
     }
 }
+
+extension RawConnection {
+    /// A connection whose answers pile up: sends pings without reading until the service does not take any more, or has
+    /// closed.
+    static func flooding(_ endpoint: Endpoint) throws -> RawConnection {
+        let connection = try RawConnection(endpoint)
+        connection.send(Preface.bytes)
+        let pings = Array(repeating: Bytes.ping(), count: 2_000).flatMap { $0 }
+        var refusals = 0
+        var offset = 0
+        while refusals < 20 {
+            let count = connection.sendWhatFits(Array(pings[offset...]))
+            offset = (offset + count) % pings.count
+            refusals = count == 0 ? refusals + 1 : 0
+            if count == 0 { usleep(5_000) }
+        }
+        return connection
+    }
+}

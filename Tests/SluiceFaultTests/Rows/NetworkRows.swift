@@ -32,6 +32,17 @@ struct NetworkRows {
         try await FaultRun.until("a decision by Redis", seconds: 5) { try await ask(run, "probe").basis == .redis }
     }
 
+    /// The same fault again and again, under load.
+    private func trap(_ fault: ProxyTrap, times: Int, every seconds: Double, _ run: FaultRun) async throws {
+        run.load.pace(perSecond: 200)
+        for _ in 0..<times {
+            proxy.trap(fault)
+            try await run.sleep(seconds)
+        }
+        proxy.heal()
+        try await run.recovers(from: run.nowMs, within: 1)
+    }
+
     @Test("Row 7: reply dropped, request kept")
     func row7() async throws {
         let run = try await FaultRun.start(
@@ -53,14 +64,7 @@ struct NetworkRows {
         try await untilDecided(run)
         let plain = try await used(run, "plain")
         run.expect(plain == 1, "\(plain) counted of a call that was made once")
-        // And under load.
-        run.load.pace(perSecond: 200)
-        for _ in 0..<3 {
-            proxy.trap(.dropReply)
-            try await run.sleep(0.5)
-        }
-        proxy.heal()
-        try await run.recovers(from: run.nowMs, within: 1)
+        try await trap(.dropReply, times: 3, every: 0.5, run)
         try await run.finish()
     }
 
@@ -79,13 +83,7 @@ struct NetworkRows {
         let retry = try await ask(run, "solo", event: "e1")
         run.expect(retry.basis == .redis && !retry.isDuplicate, "the retry was not decided")
         run.expect(try await used(run, "solo") == 1, "the retry does not count once")
-        run.load.pace(perSecond: 200)
-        for _ in 0..<3 {
-            proxy.trap(.dropRequest)
-            try await run.sleep(0.5)
-        }
-        proxy.heal()
-        try await run.recovers(from: run.nowMs, within: 1)
+        try await trap(.dropRequest, times: 3, every: 0.5, run)
         try await run.finish()
     }
 
@@ -95,12 +93,7 @@ struct NetworkRows {
             9, "RST in the middle of a reply", expects: "in flight: unknown; not yet sent: sent again",
             redis: proxy.url)
         let startMs = run.nowMs
-        for _ in 0..<4 {
-            proxy.trap(.resetInReply)
-            try await run.sleep(0.6)
-        }
-        proxy.heal()
-        try await run.recovers(from: run.nowMs, within: 1)
+        try await trap(.resetInReply, times: 4, every: 0.6, run)
         run.expect(proxy.counts.trapped == 4, "\(proxy.counts.trapped) of 4 resets")
         let during = run.load.history.between(startMs, run.nowMs)
         run.expect(during.fallbacks.count < during.count / 2, "\(during.fallbacks.count) of \(during.count) fell back")
