@@ -47,7 +47,7 @@ let package = Package(
                 .embedInCode("decide-general.lua"), .embedInCode("decide-judge.lua"),
                 .embedInCode("decide-write.lua"), .embedInCode("decide-plain.lua"), .embedInCode("undo.lua"),
                 .embedInCode("unblock.lua"), .embedInCode("reset.lua"), .embedInCode("windows.lua"),
-                .embedInCode("listings.lua"), .embedInCode("release.lua"),
+                .embedInCode("listings.lua"), .embedInCode("release.lua"), .embedInCode("takeback.lua"),
             ],
             swiftSettings: swiftSettings
         ),

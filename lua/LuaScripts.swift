@@ -14,6 +14,7 @@ public enum LuaScripts {
         case decidePlain = "decide-plain.lua"
         case undo = "undo.lua"
         case release = "release.lua"
+        case takeback = "takeback.lua"
 
         package var source: [UInt8] {
             switch self {
@@ -29,6 +30,7 @@ public enum LuaScripts {
             case .decidePlain: PackageResources.decide_plain_lua
             case .undo: PackageResources.undo_lua
             case .release: PackageResources.release_lua
+            case .takeback: PackageResources.takeback_lua
             }
         }
     }
@@ -55,7 +57,7 @@ public enum LuaScripts {
     public static let decideOnNode: [UInt8] = flags + keysOfArguments + decide.dropFirst(flags.count)
     /// Takes back what one node counted of a request that another refused.
     public static let release: [UInt8] =
-        flags + [Part.names, .cells, .sets, .release].flatMap(\.source)
+        flags + [Part.names, .cells, .sets, .takeback, .release].flatMap(\.source)
     /// Takes back what an event counted.
     public static let undo: [UInt8] = undo(\.source)
     /// Forgets the counters of one entity tuple.
@@ -80,7 +82,7 @@ public enum LuaScripts {
     }
 
     package static func undo(_ source: (Part) -> [UInt8]) -> [UInt8] {
-        let parts: [Part] = [.names, .cells, .sets, .events, .undo]
+        let parts: [Part] = [.names, .cells, .sets, .events, .takeback, .undo]
         return flags + parts.flatMap(source)
     }
 }

@@ -7,6 +7,12 @@
 --   (16)]
 -- Undone without an answer is a tombstone: the undo came first.
 
+-- Whether Redis says that a key lies on another node of the cluster, or cannot be reached now; what else it says of one
+-- is that it holds something else.
+local function isAway(value)
+  return type(value) == 'table' and not find(value.err, 'WRONGTYPE', 1, true)
+end
+
 local EVENT = '>BBBI7I6I6'
 
 -- An event as it lies in Redis; `bad` if another version wrote it.

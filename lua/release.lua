@@ -1,5 +1,5 @@
 -- Takes back what a request reserved on this node when another node refused it. The script is names.lua, cells.lua,
--- sets.lua and this file, one behind the other.
+-- sets.lua, takeback.lua and this file, one behind the other.
 --
 -- KEYS     an entity's hash, [the key of the request's event]
 -- ARGV     when it was counted, in ms; the time now where the callers give it, else ''; then for each counter that it
@@ -21,31 +21,19 @@ local function holds(c, k)
   return false
 end
 
-local put, n = 0, 0
 for i = 3, #ARGV, 4 do
-  n = n + 1
-  local field, measure, member = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 3]
-  cField[n], cMeasure[n], cKind[n] = field, measure, false
-  cWindow[n] = tonumber(string.match(field, '/(%d+)$'))
-  local value = pcall_('HGET', KEYS[1], field)
-  if type(value) == 'table' then return value end
-  load(n, n, value)
-  cPrint[n] = stamp[n]
-  if not bad[n] and last[n] then
-    local s = tick[n]
+  local measure = tonumber(ARGV[i + 1])
+  local c, why = openCell(KEYS[1], ARGV[i], measure)
+  if why then return why end
+  if not bad[c] and last[c] then
+    local s = tick[c]
     if measure == 2 then
-      dirty[n] = takeMember(n, member, at_)
-    elseif holds(n, (at_ - at_ % s) / s) then
-      dirty[n] = take(n, tonumber(ARGV[i + 2]), at_, now)
+      dirty[c] = takeMember(c, ARGV[i + 3], at_)
+    elseif holds(c, (at_ - at_ % s) / s) then
+      dirty[c] = take(c, tonumber(ARGV[i + 2]), at_, now)
     end
   end
 end
-for c = 1, n do
-  if dirty[c] then
-    local value = bytesOf(c, c, now)
-    put = put + 1
-    if value then call('HSET', KEYS[1], cField[c], value) else call('HDEL', KEYS[1], cField[c]) end
-  end
-end
+local put = writeCells(now)
 if KEYS[2] then call('DEL', KEYS[2]) end
 return put

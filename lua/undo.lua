@@ -1,5 +1,5 @@
--- Takes back what an event counted, once. The script is names.lua, cells.lua, sets.lua, events.lua and this file, one
--- behind the other.
+-- Takes back what an event counted, once. The script is names.lua, cells.lua, sets.lua, events.lua, takeback.lua and
+-- this file, one behind the other.
 --
 -- KEYS     the event's keys: of its check, of its record
 -- ARGV     the cost and the amount to take back, '0' for all; the caller's time in ms, '' for Redis time; how long an
@@ -26,24 +26,13 @@ for i = 1, #KEYS do
 end
 
 -- All cells are decoded before the first is written. An event has at most one entry for each.
-local cells, keyOfCell = 0, {}
 local cellAt = {}
 local function cellOf(key, field, measure)
   local name = #key .. ' ' .. key .. field
   local c = cellAt[name]
   if not c then
-    cells = cells + 1
-    c = cells
-    cellAt[name], keyOfCell[c] = c, key
-    cField[c], cMeasure[c], cKind[c] = field, measure, false
-    cWindow[c] = tonumber(string.match(field, '/(%d+)$'))
-    local value = pcall_('HGET', key, field)
-    if type(value) == 'table' then
-      bad[c] = true
-    else
-      load(c, c, value)
-    end
-    cPrint[c] = stamp[c]
+    c = openCell(key, field, measure)
+    cellAt[name] = c
   end
   return c
 end
@@ -74,12 +63,7 @@ for _, e in ipairs(toUndo) do
   end
 end
 
-for c = 1, cells do
-  if dirty[c] then
-    local value = bytesOf(c, c, now)
-    if value then call('HSET', keyOfCell[c], cField[c], value) else call('HDEL', keyOfCell[c], cField[c]) end
-  end
-end
+writeCells(now)
 for _, e in ipairs(found) do
   -- What has come in neither mode is kept from counting when it comes.
   if not known or e.answered and not e.undone then

@@ -9,16 +9,8 @@ final class Lane {
     let server: LoopServer
 
     init(loop: any EventLoop, rules: ActiveRules, target: RedisTarget, core: ServiceCore, logger: Logger) {
-        if case .cluster(let seeds) = target.topology {
-            decider = Decider(
-                loop: loop, settings: core.settings, rules: rules, target: target, seeds: seeds, drops: core.drops,
-                logger: logger)
-        } else {
-            let link = RedisLink(
-                target: target, loop: loop, logger: logger, stallLimit: core.settings.deadlines.stallLimit)
-            decider = Decider(
-                loop: loop, settings: core.settings, rules: rules, link: link, drops: core.drops, logger: logger)
-        }
+        decider = Decider(
+            loop: loop, settings: core.settings, rules: rules, target: target, drops: core.drops, logger: logger)
         server = LoopServer(loop: loop, decider: decider, settings: core.settings)
         server.admin = AdminMethods(server: server, core: core, logger: logger)
     }

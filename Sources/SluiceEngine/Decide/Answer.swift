@@ -8,6 +8,9 @@ enum Basis: UInt8, CaseIterable, Sendable {
     case local = 2
     case policy = 3
 
+    /// Whether Redis had no part in it.
+    var isFallback: Bool { self == .local || self == .policy }
+
     var name: String {
         switch self {
         case .redis: "redis"

@@ -147,30 +147,32 @@ final class Batch {
     }
 
     /// Adds what one node is asked of a request. Its index is filled.
-    ///
-    /// - Parameter begins: only the blocks of what has tripped, and nobody waits for it.
     func add(
-        part: Int, of split: SplitRequest, _ request: RequestView, _ index: DimensionIndex, eventKey: [UInt8]?,
-        beginsBlocks: Bool = false
+        part: Int, of split: SplitRequest, _ request: RequestView, _ index: DimensionIndex, eventKey: [UInt8]?
     ) {
-        let met = split.uses(of: part)
-        let role: RunWriter.Role = beginsBlocks ? .blocks : split.reserves ? .reserves : .whole
-        writer.add(request, index, met, split.effect, rules, role: role, eventKey: eventKey)
+        let role: RunWriter.Role = split.reserves ? .reserves : .whole
+        writer.add(request, index, split.uses(of: part), split.effect, rules, role: role, eventKey: eventKey)
+        append(split.uses(of: part), of: split, request, part: Int32(parts.count))
+        parts.append((split, part))
+        waiting += 1
+    }
+
+    /// Adds that the blocks begin which `met`, some of a request's rules, would begin. Nobody waits for it.
+    func addBlocks(_ met: [RuleUse], of split: SplitRequest, _ request: RequestView, _ index: DimensionIndex) {
+        writer.add(request, index, met, split.effect, rules, role: .blocks)
+        append(met, of: split, request, part: -1)
+        items[items.count - 1].isAnswered = true
+        isOwed = true
+    }
+
+    private func append(_ met: [RuleUse], of split: SplitRequest, _ request: RequestView, part: Int32) {
         let first = uses.count
         uses.append(contentsOf: met)
-        var item = BatchItem(
-            caller: Caller(connection: -1, epoch: 0, stream: 0), received: split.received, deadline: split.deadline,
-            mode: request.mode, cost: request.cost, amount: request.amount, isEvent: split.isEvent, effect: -1,
-            sample: -1, uses: first..<uses.count)
-        if beginsBlocks {
-            item.isAnswered = true
-            isOwed = true
-        } else {
-            item.part = Int32(parts.count)
-            parts.append((split, part))
-            waiting += 1
-        }
-        items.append(item)
+        items.append(
+            BatchItem(
+                caller: Caller(connection: -1, epoch: 0, stream: 0), received: split.received,
+                deadline: split.deadline, mode: request.mode, cost: request.cost, amount: request.amount,
+                isEvent: split.isEvent, effect: -1, sample: -1, part: part, uses: first..<uses.count))
         if let atMs = request.atMs { lastAtMs = atMs }
     }
 

@@ -130,8 +130,9 @@ final class Cluster {
     /// Lets go of nodes that serve no slot any more and have nothing left to answer.
     private func retire() {
         guard let map, isReady else { return }
-        for (node, queue) in queueOfNode where !map.primaries.contains(node) {
-            guard queue.isIdle else { continue }
+        let idle = queueOfNode.filter { !map.primaries.contains($0.key) && $0.value.isIdle }
+        guard !idle.isEmpty else { return }
+        for (node, queue) in idle {
             queueOfNode[node] = nil
             queue.link.shutDown()
         }

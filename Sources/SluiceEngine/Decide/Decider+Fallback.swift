@@ -66,8 +66,8 @@ extension Decider {
     ) -> Verdict {
         let nowMs = fallbackMs
         var verdict = Verdict.allow
-        for limit in variant.limits where limit.verdict > verdict {
-            let counter = Self.hash(key, rule, windowMs: limit.windowMs)
+        for (limit, counter) in zip(variant.limits, variant.counterOfLimit) where limit.verdict > verdict {
+            let counter = Self.hash(key, variant.counters[counter])
             var weight = use.counts ? rule.measure == .count ? request.cost : request.amount : 1
             let used: UInt64
             if rule.measure.distinctDimension != nil {
@@ -88,7 +88,7 @@ extension Decider {
         let rule = rules.rules[variant.rule]
         let nowMs = fallbackMs
         for counter in variant.counters {
-            let hash = Self.hash(key, rule, windowMs: counter.windowMs)
+            let hash = Self.hash(key, counter)
             if rule.measure.distinctDimension == nil {
                 let weight = rule.measure == .count ? request.cost : request.amount
                 estimates.add(weight, to: hash, windowMs: counter.windowMs, nowMs: nowMs)
@@ -102,12 +102,8 @@ extension Decider {
         settings.clock == .request ? latestAtMs : UInt64(Date().timeIntervalSince1970 * 1_000)
     }
 
-    /// Of a counter: that of its key, mixed with its rule and window (the finalizer of MurmurHash3).
-    private static func hash(_ key: UInt64, _ rule: Rule, windowMs: UInt64) -> UInt64 {
-        let name = rule.name.utf8.reduce(windowMs &* 0x9E37_79B9_7F4A_7C15) { ($0 ^ UInt64($1)) &* 0x0100_0000_01B3 }
-        var hash = key ^ name
-        hash = (hash ^ hash >> 33) &* 0xFF51_AFD7_ED55_8CCD
-        hash = (hash ^ hash >> 33) &* 0xC4CE_B9FE_1A85_EC53
-        return hash ^ hash >> 33
+    /// Of a counter: that of its key, which is as good as random, and its field.
+    private static func hash(_ key: UInt64, _ counter: RuleVariant.Counter) -> UInt64 {
+        key ^ Array(counter.field.utf8).withUnsafeBytes { ByteTable.hash($0) }
     }
 }

@@ -123,16 +123,23 @@ extension Decider {
     private func sendDeclared(_ part: Int, of split: SplitRequest, _ request: RequestView, _ cluster: Cluster) {
         let entity = split.parts[part].uses.first.map { entityKey(of: split.uses[$0].tuple, request, split.rules) }
         let event = split.isEvent ? eventKey(of: part, split, request) : nil
-        guard let key = entity ?? event, let queue = cluster.queue(of: KeySlot.of(key)) else {
+        guard let (queue, batch) = (entity ?? event).flatMap({ declaredRun(of: $0, split.rules, cluster) }) else {
             return failed(part, of: split, .cluster)
         }
-        let batch = queue.takeBatch()
-        batch.reset(rules: split.rules)
-        batch.slot = KeySlot.of(key)
         batch.drop = drops.current
         batch.add(part: part, of: split, request, index, eventKey: event)
         waiting += 1
         queue.enqueue(batch)
+    }
+
+    /// A run to who serves `key`, which is declared.
+    private func declaredRun(of key: [UInt8], _ rules: ActiveRules, _ cluster: Cluster) -> (RunQueue, Batch)? {
+        let slot = KeySlot.of(key)
+        guard let queue = cluster.queue(of: slot) else { return nil }
+        let batch = queue.takeBatch()
+        batch.reset(rules: rules)
+        batch.slot = slot
+        return (queue, batch)
     }
 
     // MARK: - Back
@@ -281,23 +288,20 @@ extension Decider {
     private func release(
         _ use: RuleUse, _ variant: RuleVariant, _ rule: Rule, _ request: RequestView, _ rules: ActiveRules
     ) -> [[UInt8]] {
-        let weight: UInt64
-        let measure: String
+        var weight = request.cost
         var member: [UInt8] = []
         switch rule.measure {
-        case .count: (weight, measure) = (request.cost, "0")
-        case .sum: (weight, measure) = (request.amount, "1")
+        case .count: break
+        case .sum: weight = request.amount
         case .distinct:
-            (weight, measure) = (1, "2")
             let dimension = rules.plan.variants[Int(use.variant)].member
             guard dimension >= 0, let value = index.value(Int(dimension), of: request) else { return [] }
             let digest = EntityKeyWriter.member(of: value)
             member = digest.indices.map { digest[$0] }
         }
         guard weight > 0 else { return [] }
-        return variant.counters.flatMap { counter in
-            [Array(counter.field.utf8), Array(measure.utf8), Array("\(weight)".utf8), member]
-        }
+        let numbers = ["\(ScriptPlan.code(of: rule.measure))", "\(weight)"].map { Array($0.utf8) }
+        return variant.counters.flatMap { [Array($0.field.utf8)] + numbers + [member] }
     }
 
     /// Has the node of a part begin the blocks of the limits that have tripped there.
@@ -313,16 +317,9 @@ extension Decider {
             index.fill(request, in: split.rules.set)
             for group in Self.byTuple(split.uses(of: part)) {
                 let key = entityKey(of: group.tuple, request, split.rules)
-                guard let queue = cluster.queue(of: KeySlot.of(key)) else { continue }
-                let batch = queue.takeBatch()
-                batch.reset(rules: split.rules)
-                batch.slot = KeySlot.of(key)
-                let own = SplitRequest(
-                    request, uses: group.uses.map { split.uses[split.parts[part].uses[$0]] }, effect: split.effect,
-                    caller: split.caller, received: split.received, deadline: split.deadline, rules: split.rules,
-                    sample: nil)
-                own.parts = [SplitRequest.Part(uses: Array(own.uses.indices))]
-                batch.add(part: 0, of: own, request, index, eventKey: nil, beginsBlocks: true)
+                guard let (queue, batch) = declaredRun(of: key, split.rules, cluster) else { continue }
+                let uses = group.uses.map { split.uses[split.parts[part].uses[$0]] }
+                batch.addBlocks(uses, of: split, request, index)
                 queue.enqueue(batch)
             }
         }

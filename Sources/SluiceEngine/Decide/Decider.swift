@@ -64,10 +64,14 @@ final class Decider {
 
     var ttlSlackMs: UInt64 { settings.clock == .request ? Self.replayTTLSlackMs : 0 }
 
-    /// - Parameter drops: shared by the loops of a service.
+    /// - Parameters:
+    ///   - drops: shared by the loops of a service.
+    ///   - stallLimit: of a single Redis; nil: what the deadlines say.
+    ///   - scripts: what a single Redis is given.
     init(
-        loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, link: RedisLink?,
-        drops: RefusalDrops = RefusalDrops(), logger: Logger
+        loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, target: RedisTarget,
+        drops: RefusalDrops = RefusalDrops(), logger: Logger, stallLimit: TimeAmount? = nil,
+        scripts: [[UInt8]] = LoadedScript.ofOne
     ) {
         self.loop = loop
         self.settings = settings
@@ -80,22 +84,20 @@ final class Decider {
         refusals = RefusalCache(capacity: settings.clock == .redis ? settings.bounds.refusalsPerLoop : 0, drops: drops)
         metrics.begin(rules.set, after: nil)
         top.use(rules.set)
-        if let link { queues = [RunQueue(link: link, decider: self)] }
+        if case .cluster(let seeds) = target.topology {
+            cluster = Cluster(target: target, seeds: seeds, decider: self, logger: logger)
+        } else {
+            let link = RedisLink(
+                target: target, loop: loop, logger: logger, stallLimit: stallLimit ?? settings.deadlines.stallLimit,
+                scripts: scripts)
+            queues = [RunQueue(link: link, decider: self)]
+        }
     }
 
     /// Whether every node can be asked.
     var isRedisReady: Bool { cluster?.isReady ?? queues.allSatisfy(\.link.isReady) }
     /// Connections made so far; another number, and what was read before may no longer be there.
     var connects: UInt64 { queues.reduce(0) { $0 &+ $1.link.connects } }
-
-    /// The counters lie in a Redis Cluster, of which `seeds` are nodes.
-    convenience init(
-        loop: any EventLoop, settings: ServiceSettings, rules: ActiveRules, target: RedisTarget, seeds: [Endpoint],
-        drops: RefusalDrops, logger: Logger
-    ) {
-        self.init(loop: loop, settings: settings, rules: rules, link: nil, drops: drops, logger: logger)
-        cluster = Cluster(target: target, seeds: seeds, decider: self, logger: logger)
-    }
 
     /// The cluster has other nodes.
     func queuesChanged() {

@@ -211,7 +211,7 @@ extension RunQueue: RedisLinkUser {
         out.removeFirst()
         let now = NIODeadline.now()
         pace.answered(cells: run.cells, at: now, isBusy: !out.isEmpty)
-        if !run.items.isEmpty { note(breaker.answered(inTime: run.waiting > 0 || run.attempts > 0, at: now)) }
+        if !run.items.isEmpty { note(breaker.answered(inTime: run.isWanted, at: now)) }
         decider.runAnswered(run, reply, at: now)
         recycle(run)
         decider.scheduleTurn()

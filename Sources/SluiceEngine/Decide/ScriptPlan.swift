@@ -91,7 +91,8 @@ struct ScriptPlan: Sendable {
         measure.distinctDimension.map(fingerprint) ?? 0
     }
 
-    private static func code(of measure: Measure) -> UInt64 {
+    /// What the scripts call a measure.
+    static func code(of measure: Measure) -> UInt64 {
         switch measure {
         case .count: 0
         case .sum: 1

@@ -32,7 +32,6 @@ final class SplitRequest {
     let deadline: NIODeadline
     let rules: ActiveRules
     let request: KeptRequest
-    let mode: Mode
     let isEvent: Bool
     let fallback: FallbackRequest
     let effect: ListEffect?
@@ -54,13 +53,14 @@ final class SplitRequest {
         self.deadline = deadline
         self.rules = rules
         self.request = KeptRequest(request)
-        mode = request.mode
         isEvent = !request.eventID.isEmpty && request.mode != .peek
         fallback = FallbackRequest(request)
         self.effect = effect
         self.uses = uses
         self.sample = sample
     }
+
+    var mode: Mode { fallback.mode }
 
     /// Whether its parts reserve: there are several, and one may refuse what another has counted.
     var reserves: Bool { mode == .check && parts.count > 1 }

@@ -78,7 +78,7 @@ struct LoopMetrics: Sendable {
                 verdict = max(verdict, rules.variants[trip.variant].limits[trip.limit].verdict)
                 next += 1
             }
-            if answer.basis == .policy || answer.basis == .local { verdict = Self.policy(of: use, in: rules) }
+            if answer.basis.isFallback { verdict = Self.policy(of: use, in: rules) }
             // The cache says nothing of rules that have not tripped.
             if answer.basis == .cache, verdict == .allow { continue }
             ruleDecisions[Int(use.variant) * Self.outcomes + basis + Int(verdict.rawValue)] &+= 1
@@ -96,8 +96,7 @@ struct LoopMetrics: Sendable {
         for use in uses where use.judges {
             let variant = rules.variants[Int(use.variant)]
             let rule = rules.rules[variant.rule]
-            let isFallback = answer.basis == .policy || answer.basis == .local
-            var verdict = isFallback ? Self.policy(of: use, in: rules) : .allow
+            var verdict = answer.basis.isFallback ? Self.policy(of: use, in: rules) : .allow
             for trip in answer.trips where trip.variant == Int(use.variant) {
                 let limit = variant.limits[trip.limit]
                 verdict = max(verdict, limit.verdict)

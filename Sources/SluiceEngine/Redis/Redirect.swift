@@ -13,23 +13,20 @@ enum Redirect: Sendable, Equatable {
     /// The keys are of several slots, or not all on this node: the run has to be cut up.
     case crossSlot
 
-    /// Slots of a Redis Cluster.
-    static let slots = 16_384
-
     /// Reads what stands behind the first word of MOVED and ASK: `3999 127.0.0.1:6381`. An address of IPv6 comes
     /// without brackets; an empty host, or `?`, is the host of the node that said so.
     ///
     /// - Returns: nil for anything else, a slot or port out of range among it.
     static func destination(_ text: Substring, from node: Endpoint) -> (slot: Int, endpoint: Endpoint)? {
         let words = text.split(separator: " ")
-        guard words.count >= 2, let slot = number(words[0]), slot < slots,
+        guard words.count >= 2, let slot = number(words[0]), slot < KeySlot.count,
             let colon = words[1].lastIndex(of: ":"),
             let port = number(words[1][words[1].index(after: colon)...]), 1...65_535 ~= port
         else { return nil }
         let host = words[1][..<colon]
         guard host.isEmpty || host == "?" else { return (slot, .tcp(host: String(host), port: port)) }
-        guard case .tcp(let same, _) = node else { return nil }
-        return (slot, .tcp(host: same, port: port))
+        guard case .tcp = node else { return nil }
+        return (slot, node.with(port: port))
     }
 
     private static func number(_ text: Substring) -> Int? {

@@ -150,10 +150,10 @@ final class RedisLink {
 
     private func perform(_ action: RedisLinkState.Action) {
         switch action {
-        case .none: break
+        // Whoever opened the connection sends it.
+        case .none, .sendHandshake: break
         case .find: find()
         case .connect: connect()
-        case .sendHandshake: sendHandshake()
         case .announceReady: announceReady()
         case .drain: if expectations.isEmpty { lost(reasonToDrain) }
         case .wait(let attempt, let wasReady): wait(attempt: attempt, wasReady: wasReady)
@@ -198,17 +198,11 @@ extension RedisLink {
 
     private func opened(_ channel: any Channel) {
         let burst = Handshake.burst(for: target, scripts: scripts)
-        let action = state.connected(burst: burst.count)
-        guard action == .sendHandshake else { return channel.close(promise: nil) }
+        guard state.connected(burst: burst.count) == .sendHandshake else { return channel.close(promise: nil) }
         self.channel = channel
-        perform(action)
-    }
-
-    private func sendHandshake() {
-        guard let channel else { return }
         handshake = Handshake(node: endpoint)
         var buffer = channel.allocator.buffer(capacity: 64 * 1024)
-        for (step, command) in Handshake.burst(for: target, scripts: scripts) {
+        for (step, command) in burst {
             CommandFormatter.write(command, into: &buffer)
             expect(.handshake(step))
         }
