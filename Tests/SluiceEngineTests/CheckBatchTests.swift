@@ -54,7 +54,8 @@ struct CheckBatchTests {
     func shed() async throws {
         let redis = try RedisServer()
         let service = try await ServiceProcess.start(
-            limits: Self.limits, redis: "unix://\(redis.socket)", settings: "bounds: { waiting_per_loop: 256 }\n")
+            limits: Self.limits, redis: "unix://\(redis.socket)",
+            settings: "deadline: { default: 1s }\nbounds: { waiting_per_loop: 256 }\n")
         redis.freeze()
         try await service.withClient { client in
             async let first = client.checkBatch(

@@ -43,7 +43,7 @@ public final class RedisCluster: Sendable {
     ) throws {
         self.nodeTimeoutMs = nodeTimeoutMs
         let count = primaries * (1 + replicas)
-        nodes = try FreePort.findWithBus(count).map { port in
+        nodes = try FreePort.find(count).map { port in
             let cluster = [
                 "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout",
                 "\(nodeTimeoutMs)", "--repl-diskless-sync-delay", "0", "--cluster-allow-replica-migration", "no",

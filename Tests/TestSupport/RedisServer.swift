@@ -84,12 +84,16 @@ public final class RedisServer: Sendable {
         } catch {
             throw Failure.notInstalled
         }
-        for _ in 0..<1_000 where !FileManager.default.fileExists(atPath: "\(folder)/redis.sock") {
+        // The socket alone proves little: a node of a cluster makes it before it knows whether its ports are free.
+        for _ in 0..<1_000 {
             guard process.isRunning else { throw Failure.didNotStart }
+            if FileManager.default.fileExists(atPath: "\(folder)/redis.sock"), (try? cli(["PING"], folder)) != "" {
+                return process
+            }
             usleep(5_000)
         }
-        guard FileManager.default.fileExists(atPath: "\(folder)/redis.sock") else { throw Failure.didNotStart }
-        return process
+        kill(process.processIdentifier, SIGKILL)
+        throw Failure.didNotStart
     }
 
     /// Kills it and waits.
@@ -121,10 +125,12 @@ public final class RedisServer: Sendable {
 
     /// What `redis-cli` prints for a command, unformatted.
     @discardableResult
-    public func cli(_ arguments: String...) throws -> String {
+    public func cli(_ arguments: String...) throws -> String { try Self.cli(arguments, folder) }
+
+    private static func cli(_ arguments: [String], _ folder: String) throws -> String {
         let command = Process()
         command.executableURL = URL(fileURLWithPath: "/usr/bin/redis-cli")
-        command.arguments = ["-s", socket] + arguments
+        command.arguments = ["-s", "\(folder)/redis.sock"] + arguments
         let output = Pipe()
         command.standardOutput = output
         try command.run()
