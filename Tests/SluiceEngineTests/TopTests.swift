@@ -23,6 +23,8 @@ struct TopTests {
                 truth[value, default: 0] += weight
                 total += weight
             }
+            // What an entry took over was the least then, and the least only grows.
+            for sketch in sketches { #expect(sketch.entries.allSatisfy { $0.error <= sketch.floor }) }
             let merged = SpaceSaving.merged(sketches, atMost: .max)
             for entry in merged {
                 let real = truth[entry.value] ?? 0

@@ -11,11 +11,25 @@ struct SpaceSaving: Sendable {
         var error: UInt64
     }
 
+    /// Hashed as a whole: an array of bytes hashes each by itself.
+    private struct Key: Hashable, Sendable {
+        var bytes: [UInt8]
+
+        func hash(into hasher: inout Hasher) {
+            bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        }
+    }
+
     let capacity: Int
     private(set) var entries: [Entry] = []
-    private var places: [[UInt8]: Int] = [:]
+    private var places: [Key: Int] = [:]
+    /// Entries before this one are above `least`.
+    private var hand = 0
+    /// The least count when the hand last set out. Counts only grow, so whoever still has it is one of the least.
+    private var least: UInt64 = 0
 
     init(capacity: Int) {
+        precondition(capacity > 0)
         self.capacity = capacity
     }
 
@@ -25,19 +39,30 @@ struct SpaceSaving: Sendable {
     }
 
     mutating func add(_ value: [UInt8], weight: UInt64) {
-        if let place = places[value] {
+        let key = Key(bytes: value)
+        if let place = places[key] {
             entries[place].count &+= weight
         } else if entries.count < capacity {
-            places[value] = entries.count
+            places[key] = entries.count
             entries.append(Entry(value: value, count: weight, error: 0))
         } else {
             // The least of all makes room, and leaves its count: it may have been this one's.
-            var least = 0
-            for place in entries.indices where entries[place].count < entries[least].count { least = place }
-            places[entries[least].value] = nil
-            places[value] = least
-            let count = entries[least].count
-            entries[least] = Entry(value: value, count: count &+ weight, error: count)
+            let place = placeOfLeast()
+            places[Key(bytes: entries[place].value)] = nil
+            places[key] = place
+            let count = entries[place].count
+            entries[place] = Entry(value: value, count: count &+ weight, error: count)
+        }
+    }
+
+    /// Goes around once for all that have the least count, and looks for the next one only then.
+    private mutating func placeOfLeast() -> Int {
+        while true {
+            while hand < entries.count {
+                if entries[hand].count <= least { return hand }
+                hand += 1
+            }
+            (hand, least) = (0, floor)
         }
     }
 
