@@ -50,6 +50,24 @@ struct ClusterTests {
         #expect(KeySlot.of(Array("{}x".utf8)) != KeySlot.of(Array("".utf8)))
     }
 
+    @Test("Any node may be named, replicas too: they know who serves what")
+    func replicasNamed() async throws {
+        let cluster = try RedisCluster(primaries: 3, replicas: 1)
+        let replicas = cluster.primaries().flatMap(cluster.replicas(of:)).map { cluster.addresses[$0] }
+        #expect(replicas.count == 3)
+        let engine = try await EngineHarness(
+            target: try RedisTarget(url: "cluster://\(replicas.joined(separator: ","))"),
+            rules: [Self.rule("users", per: ["user"], max: 1)], settings: EngineHarness.settings(clock: .redis))
+        try await engine.waitForRedis()
+        for user in 0..<20 {
+            for verdict in [WireVerdict.allow, .deny] {
+                let response = try await engine.decide(.init("buy", ["user": "u\(user)"]))
+                #expect(response.basis == .redis && response.verdict == verdict)
+            }
+        }
+        try await engine.shutDown()
+    }
+
     /// One cluster for all that does not break it: it takes seconds to start.
     @Test("A request over several nodes is one request: refused by one it counts nowhere, and is undone everywhere")
     func overNodes() async throws {

@@ -48,7 +48,11 @@ struct Handshake {
         add(.optional, "CLIENT", "SETNAME", "sluice")
         // Who it is comes before the scripts: an old server would refuse those for reasons of its own.
         add(.info, "INFO")
-        add(.role, "ROLE")
+        if case .clusterNode = target.topology {
+            // A replica does no harm: it redirects, and knows the map.
+        } else {
+            add(.role, "ROLE")
+        }
         for script in LoadedScript.allCases.prefix(scripts.count) {
             add(.load(script), "SCRIPT", "LOAD", script: scripts[script.rawValue])
         }

@@ -167,7 +167,7 @@ final class RedisLink {
 extension RedisLink {
     private func find() {
         switch target.topology {
-        case .single(let endpoint): reach(endpoint)
+        case .single(let endpoint), .clusterNode(let endpoint): reach(endpoint)
         case .cluster: lost("a cluster is many nodes; a link leads to one")
         case .sentinel:
             finder?.find { [weak self] found in

@@ -6,6 +6,8 @@ public struct RedisTarget: Sendable {
     public enum Topology: Hashable, Sendable {
         /// It is this one.
         case single(Endpoint)
+        /// It is a node of a cluster. A replica says who takes the writes, and so does a primary of other slots.
+        case clusterNode(Endpoint)
         /// Sentinels are asked for it.
         case sentinel(SentinelSet)
         /// Each slot has its own; at least one of these nodes knows which. 1 to 16 of them.
@@ -52,10 +54,10 @@ public struct RedisTarget: Sendable {
         self.database = database
     }
 
-    /// One node of these, to be reached in the same way and as the same user.
+    /// One node of the cluster, to be reached in the same way and as the same user.
     public func node(_ endpoint: Endpoint) -> RedisTarget {
         var node = self
-        node.topology = .single(endpoint)
+        node.topology = .clusterNode(endpoint)
         return node
     }
 }
@@ -66,7 +68,7 @@ extension RedisTarget: CustomStringConvertible {
         let who = user.isEmpty ? "" : "\(user)@"
         switch topology {
         case .single(.unix(let path)): return "unix://\(who)\(path)" + query(database: database)
-        case .single(let endpoint):
+        case .single(let endpoint), .clusterNode(let endpoint):
             return "\(isSecure ? "rediss" : "redis")://\(who)\(endpoint)" + (database == 0 ? "" : "/\(database)")
         case .sentinel(let set):
             return "sentinel://\(who)\(hosts(set.endpoints))/\(set.name)" + query(database: database)

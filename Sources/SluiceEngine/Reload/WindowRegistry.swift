@@ -20,31 +20,24 @@ struct WindowRegistry: Sendable {
     func register(_ rules: ActiveRules) async -> [String: UInt64]? {
         // A replay has its own time, and a Redis of its own.
         guard core.settings.clock == .redis else { return [:] }
-        guard let lane = core.lanes.first else { return nil }
         let windows = rules.set.variants.flatMap(\.counters).reduce(into: [:]) { $0[$1.field] = $1.windowMs }
         let fields = windows.keys.sorted()
         let key = "\(core.settings.keyPrefix)1:windows"
         let command =
             [Array("EVAL".utf8), LuaScripts.windows, [UInt8(ascii: "1")], Array(key.utf8)]
             + fields.map { Array($0.utf8) }
-        let times: EventLoopFuture<[UInt64]?> = lane.loop.flatSubmit {
-            let done = lane.loop.makePromise(of: [UInt64]?.self)
-            let late = lane.loop.scheduleTask(in: Self.patience) { done.succeed(nil) }
-            lane.lane.value.decider.perform(command) { result in
-                late.cancel()
-                done.succeed(Self.times(in: result, count: fields.count + 1))
-            }
-            return done.futureResult
-        }
-        guard let times = try? await times.get(), let now = times.first else { return nil }
+        let count = fields.count + 1
+        let asked = await core.ask(command, patience: Self.patience) { Self.times(in: $0, count: count) }
+        guard case .success(let answer) = asked, let now = answer.content.first else { return nil }
+        let times = answer.content
         return zip(fields, times.dropFirst()).reduce(into: [:]) { births, entry in
             let (field, birth) = entry
             if let windowMs = windows[field], now < birth + windowMs { births[field] = birth }
         }
     }
 
-    private static func times(in result: Result<Reply, RedisFailure>, count: Int) -> [UInt64]? {
-        guard case .success(let reply) = result, reply.kind == .array, reply.count == count + 1 else { return nil }
+    private static func times(in reply: Reply, count: Int) -> [UInt64]? {
+        guard reply.kind == .array, reply.count == count + 1 else { return nil }
         return (1...count).map { UInt64(clamping: reply.integer(at: $0)) }
     }
 }
