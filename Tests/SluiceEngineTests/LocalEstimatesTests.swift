@@ -74,10 +74,14 @@ struct LocalEstimatesTests {
             limits: [Limit(max: 6, windowMs: 3_600_000, verdict: .challenge, text: "6")])
         rule.count = rule.check
         rule.onRedisFailure = .local
+        var shadow = rule
+        (shadow.name, shadow.shadow) = ("s", true)
+        shadow.limits[0].verdict = .deny
         var settings = EngineHarness.settings(clock: .redis)
         settings.instances = instances
         let engine = try await EngineHarness(
-            target: RedisTarget(endpoint: .unix(path: "/nowhere/redis.sock")), rules: [rule], settings: settings)
+            target: RedisTarget(endpoint: .unix(path: "/nowhere/redis.sock")), rules: [rule, shadow],
+            settings: settings)
         var verdicts: [WireVerdict] = []
         for _ in 0..<8 {
             let response = try await engine.decide(.init("a", ["user": "u"]))
@@ -87,6 +91,16 @@ struct LocalEstimatesTests {
         let share = 6 / instances
         #expect(verdicts.prefix(share).allSatisfy { $0 == .allow } && verdicts[share] == .challenge)
         #expect(try await engine.decide(.init("a", ["user": "v"])).verdict == .allow)
+        // The metrics tell what each rule alone would have said, the one in shadow too.
+        let series = try await engine.run { $0.metrics.series(in: $0.rules.set).decisions }
+        let allowed = UInt64(share + 1)
+        #expect(
+            series == [
+                .init(rule: "r", basis: .local, verdict: .allow): allowed,
+                .init(rule: "r", basis: .local, verdict: .challenge): 9 - allowed,
+                .init(rule: "s", basis: .local, verdict: .allow): allowed,
+                .init(rule: "s", basis: .local, verdict: .deny): 9 - allowed,
+            ])
         try await engine.shutDown()
     }
 

@@ -47,6 +47,8 @@ struct Answer: ~Copyable {
     var verdict = Verdict.allow
     var basis = Basis.redis
     var trips: [AnswerTrip] = []
+    /// What rules said that Redis could not be asked about, where that was not to allow; of shadow rules, too.
+    var policies: [(variant: Int, verdict: Verdict)] = []
     var tightest: AnswerHeadroom?
     /// The list that gave the verdict, where one did.
     var listing: ListEffect?
@@ -59,10 +61,16 @@ struct Answer: ~Copyable {
         verdict = .allow
         self.basis = basis
         trips.removeAll(keepingCapacity: true)
+        if !policies.isEmpty { policies = [] }
         tightest = nil
         listing = nil
         isDuplicate = false
         firstRetryAfterMs = nil
+    }
+
+    /// What a rule said that Redis could not be asked about.
+    func policy(of variant: Int) -> Verdict {
+        policies.first { $0.variant == variant }?.verdict ?? .allow
     }
 
     /// Takes what a list says into an answer that has the worst verdict of the rules.

@@ -47,15 +47,16 @@ extension Decider {
         for place in uses.indices where uses[place].judges {
             let variant = rules.variants[Int(uses[place].variant)]
             let rule = rules.rules[variant.rule]
-            guard !rule.shadow else { continue }
+            var verdict = Verdict.allow
             switch rule.onRedisFailure {
             case .allow: break
-            case .deny: answer.verdict = .deny
+            case .deny: verdict = .deny
             case .local:
-                answer.basis = .local
-                let verdict = estimate(uses[place], request, rule, variant, hashOf(place), memberOf(place))
-                answer.verdict = max(answer.verdict, verdict)
+                if !rule.shadow { answer.basis = .local }
+                verdict = estimate(uses[place], request, rule, variant, hashOf(place), memberOf(place))
             }
+            if verdict != .allow { answer.policies.append((Int(uses[place].variant), verdict)) }
+            if !rule.shadow { answer.verdict = max(answer.verdict, verdict) }
         }
     }
 

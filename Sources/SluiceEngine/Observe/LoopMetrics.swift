@@ -78,15 +78,11 @@ struct LoopMetrics: Sendable {
                 verdict = max(verdict, rules.variants[trip.variant].limits[trip.limit].verdict)
                 next += 1
             }
-            if answer.basis.isFallback { verdict = Self.policy(of: use, in: rules) }
+            verdict = max(verdict, answer.policy(of: Int(use.variant)))
             // The cache says nothing of rules that have not tripped.
             if answer.basis == .cache, verdict == .allow { continue }
             ruleDecisions[Int(use.variant) * Self.outcomes + basis + Int(verdict.rawValue)] &+= 1
         }
-    }
-
-    private static func policy(of use: RuleUse, in rules: RuleSet) -> Verdict {
-        rules.rules[rules.variants[Int(use.variant)].rule].onRedisFailure == .deny ? .deny : .allow
     }
 
     /// An answer that comes after its rules were replaced: rare, and counted by name.
@@ -96,7 +92,7 @@ struct LoopMetrics: Sendable {
         for use in uses where use.judges {
             let variant = rules.variants[Int(use.variant)]
             let rule = rules.rules[variant.rule]
-            var verdict = answer.basis.isFallback ? Self.policy(of: use, in: rules) : .allow
+            var verdict = answer.policy(of: Int(use.variant))
             for trip in answer.trips where trip.variant == Int(use.variant) {
                 let limit = variant.limits[trip.limit]
                 verdict = max(verdict, limit.verdict)
