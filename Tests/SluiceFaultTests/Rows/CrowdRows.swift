@@ -86,7 +86,7 @@ struct CrowdRows {
     @Test("Row 35: very many entities")
     func row35() async throws {
         let asked = ProcessInfo.processInfo.environment["SLUICE_FAULT_ENTITIES"].flatMap { Int($0) }
-        let count = asked ?? 200_000
+        let count = asked ?? 1_000_000
         let redis = try RedisServer()
         let limits = """
             version: 1
